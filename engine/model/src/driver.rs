@@ -1,0 +1,153 @@
+//! The seam to a cloud. One [`Driver`] serves one resource type; the engine knows nothing else of clouds.
+//!
+//! Typed implementations are written against a provider crate's own trait (`phx_aws::Manage`) and adapted to this one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::CloudError;
+use crate::schema::Schema;
+use crate::state::{IntentId, ProviderKey};
+use crate::value::{Value, ValueMap};
+
+/// An object to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadTarget<'a> {
+    /// The cloud's id of it.
+    pub id: &'a str,
+    /// What phx last set on it, so that a type whose aspects cost a call each reads only those. Empty for an object that is being
+    /// adopted: then everything is read.
+    pub inputs: &'a ValueMap,
+}
+
+/// What reading one object found.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// It is there.
+    Present(Observed),
+    /// The cloud answered, and it is not there.
+    Gone,
+    /// Whether it is there is not known.
+    Failed(CloudError),
+}
+
+/// What the cloud says of an object.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The fields, as the program would have to set them. Write-only fields are left out; what is unset is left out or null.
+    pub fields: ValueMap,
+    /// The outputs.
+    pub outputs: ValueMap,
+}
+
+/// What creating an object gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Created {
+    /// The cloud's id of it.
+    pub id: String,
+    /// The outputs, as far as they are decided.
+    pub outputs: ValueMap,
+    /// Whether nothing is left to do. Otherwise [`Driver::finish`] is called once this much is recorded.
+    pub complete: bool,
+}
+
+/// One field's change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delta {
+    /// What it is now, [`Value::Null`] if nothing.
+    pub before: Value,
+    /// What it shall be, [`Value::Null`] to take it away.
+    pub after: Value,
+}
+
+/// What a driver is told beside the object itself.
+#[derive(Clone)]
+pub struct Cx {
+    /// Which account and region the object lives in.
+    pub provider: ProviderKey,
+    /// Told what is being waited for: "nat gateway is pending".
+    pub progress: Progress,
+    /// How long the whole verb may take. The engine enforces it; waiters use it to say how long they will wait.
+    pub timeout: Duration,
+}
+
+/// Receives a line about what is being waited for.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl std::fmt::Debug for Cx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cx").field("provider", &self.provider).field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// A resource type's verbs.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    /// What the type is.
+    fn schema(&self) -> &'static Schema;
+
+    /// Reads objects of the type, all of one provider context, with as few calls as the cloud allows. The answers are in the
+    /// order of the targets. An error means that nothing is known of any of them.
+    async fn read_many(&self, cx: &Cx, targets: &[ReadTarget<'_>]) -> Result<Vec<Read>, CloudError>;
+
+    /// Makes the object come into being with one call, marked so that [`find`](Driver::find) finds it.
+    async fn create(&self, cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Created, CloudError>;
+
+    /// Does what is left after the object exists: further settings, waiting until it can be used. Repeating it is harmless. Returns
+    /// the outputs if they changed.
+    async fn finish(&self, cx: &Cx, id: &str, want: &ValueMap) -> Result<Option<ValueMap>, CloudError>;
+
+    /// Changes the fields named, and no others; `want` is the whole wish. Repeating it is harmless. Returns the outputs if they changed.
+    async fn update(
+        &self,
+        cx: &Cx,
+        id: &str,
+        want: &ValueMap,
+        change: &BTreeMap<String, Delta>,
+    ) -> Result<Option<ValueMap>, CloudError>;
+
+    /// Deletes the object and waits until it is gone. One that is gone already is deleted.
+    async fn delete(&self, cx: &Cx, id: &str, inputs: &ValueMap) -> Result<(), CloudError>;
+
+    /// Looks for the object that an earlier [`create`](Driver::create) with this intent made, by the type's
+    /// [identity](crate::schema::Identity). `None`: the cloud knows none. An object of the same name that is not this intent's is an
+    /// error of kind [`AlreadyExists`](crate::error::ErrorKind::AlreadyExists).
+    async fn find(&self, cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Option<Created>, CloudError>;
+}
+
+/// The resource types that a program can use.
+#[derive(Clone, Default)]
+pub struct Registry {
+    drivers: BTreeMap<&'static str, Arc<dyn Driver>>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a type. A later one of the same name takes the place of an earlier one.
+    pub fn add(&mut self, driver: Arc<dyn Driver>) {
+        self.drivers.insert(driver.schema().type_name, driver);
+    }
+
+    /// The type's driver.
+    pub fn get(&self, type_name: &str) -> Option<&Arc<dyn Driver>> {
+        self.drivers.get(type_name)
+    }
+
+    /// All types' schemas, by name.
+    pub fn schemas(&self) -> impl Iterator<Item = &'static Schema> + '_ {
+        self.drivers.values().map(|d| d.schema())
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.drivers.keys()).finish()
+    }
+}

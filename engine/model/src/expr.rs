@@ -1,0 +1,294 @@
+//! What is not known yet: a closed language of expressions over other resources' outputs.
+//!
+//! Expressions are data and not closures, so that a plan can be saved, hashed, compared and drawn.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cidr::{CidrError, Ipv4Cidr};
+use crate::urn::Urn;
+use crate::value::{Value, ValueMap};
+
+/// An expression whose value is known once the outputs that it refers to are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// A value that is known now.
+    Literal(Value),
+    /// An output of another resource.
+    Ref {
+        /// Whose output.
+        urn: Urn,
+        /// Which one, by its name in the type's schema.
+        output: String,
+    },
+    /// The parts as text, one after another.
+    Concat(Vec<Expr>),
+    /// The value as a JSON document in text form.
+    ToJson(Box<Expr>),
+    /// The element of a list at a position, from 0.
+    Select(Box<Expr>, usize),
+    /// The field of a map.
+    Get(Box<Expr>, String),
+    /// A list.
+    List(Vec<Expr>),
+    /// A map.
+    Map(BTreeMap<String, Expr>),
+    /// The same expression for each element of a list; [`Expr::Item`] stands for the element.
+    ForEach {
+        /// The list.
+        list: Box<Expr>,
+        /// What is made of each element.
+        body: Box<Expr>,
+    },
+    /// The element at hand inside [`Expr::ForEach`].
+    Item,
+    /// A part of an address range: see [`Ipv4Cidr::subnet`].
+    CidrSubnet {
+        /// The range.
+        base: Box<Expr>,
+        /// How many bits longer the part's prefix is.
+        new_bits: u8,
+        /// Which part, from 0.
+        index: u32,
+    },
+    /// An address of a range: see [`Ipv4Cidr::host`].
+    CidrHost {
+        /// The range.
+        base: Box<Expr>,
+        /// Which address, from 0.
+        index: u32,
+    },
+    /// The value, kept from view.
+    Secret(Box<Expr>),
+}
+
+/// An expression that has no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvalError {
+    /// The resource has no output of this name, or is not there.
+    #[error("{urn} has no output {output:?}")]
+    NoOutput {
+        /// Whose.
+        urn: Urn,
+        /// Which.
+        output: String,
+    },
+    /// An operand has the wrong kind.
+    #[error("{operation} needs {needed}, and got {got}")]
+    Kind {
+        /// What was to be done.
+        operation: &'static str,
+        /// The kind of operand it works on.
+        needed: &'static str,
+        /// What it got.
+        got: &'static str,
+    },
+    /// A list has no element at the position, or a map no such field.
+    #[error("{0}")]
+    Missing(String),
+    /// Address arithmetic that leaves the range.
+    #[error(transparent)]
+    Cidr(#[from] CidrError),
+}
+
+/// Where the outputs that an expression refers to come from.
+pub trait Env {
+    /// The output's value: [`Value::Unknown`] while it is undecided, `None` if there is no such output.
+    fn output(&self, urn: &Urn, output: &str) -> Option<Value>;
+}
+
+impl Expr {
+    /// The value, as far as it is known.
+    pub fn eval(&self, env: &dyn Env) -> Result<Value, EvalError> {
+        self.eval_in(env, None)
+    }
+
+    fn eval_in(&self, env: &dyn Env, item: Option<&Value>) -> Result<Value, EvalError> {
+        let eval = |e: &Expr| e.eval_in(env, item);
+        Ok(match self {
+            Self::Literal(value) => value.clone(),
+            Self::Ref { urn, output } => env
+                .output(urn, output)
+                .ok_or_else(|| EvalError::NoOutput { urn: urn.clone(), output: output.clone() })?,
+            Self::Concat(parts) => {
+                let mut text = String::new();
+                let mut secret = false;
+                let mut unknown = false;
+                for part in parts {
+                    let value = eval(part)?;
+                    secret |= value.has_secret();
+                    match value.expose() {
+                        Value::Unknown => unknown = true,
+                        Value::String(s) => text.push_str(s),
+                        Value::Int(i) => text.push_str(&i.to_string()),
+                        Value::Float(x) => text.push_str(&x.to_string()),
+                        Value::Bool(b) => text.push_str(if *b { "true" } else { "false" }),
+                        other => return Err(kind("joining text", "text or a number", other)),
+                    }
+                }
+                marked(if unknown { Value::Unknown } else { Value::String(text) }, secret)
+            }
+            Self::ToJson(inner) => {
+                let value = eval(inner)?;
+                let text = value.to_plain_json().map_or(Value::Unknown, |json| Value::String(json.to_string()));
+                marked(text, value.has_secret())
+            }
+            Self::Select(list, index) => over(&eval(list)?, |value| match value {
+                Value::List(items) => items.get(*index).cloned().ok_or_else(|| {
+                    EvalError::Missing(format!("the list has {} elements and none at {index}", items.len()))
+                }),
+                other => Err(kind("selecting an element", "a list", other)),
+            })?,
+            Self::Get(map, field) => over(&eval(map)?, |value| match value {
+                Value::Map(fields) => fields
+                    .get(field)
+                    .cloned()
+                    .ok_or_else(|| EvalError::Missing(format!("the map has no field {field:?}"))),
+                other => Err(kind("reading a field", "a map", other)),
+            })?,
+            Self::List(items) => Value::List(items.iter().map(eval).collect::<Result<_, _>>()?),
+            Self::Map(fields) => Value::Map(eval_map(fields, |e| eval(e))?),
+            Self::ForEach { list, body } => over(&eval(list)?, |value| match value {
+                Value::List(items) => Ok(Value::List(
+                    items.iter().map(|one| body.eval_in(env, Some(one))).collect::<Result<_, _>>()?,
+                )),
+                other => Err(kind("going through a list", "a list", other)),
+            })?,
+            Self::Item => item
+                .cloned()
+                .ok_or_else(|| EvalError::Missing("there is no list element here to refer to".to_owned()))?,
+            Self::CidrSubnet { base, new_bits, index } => over(&eval(base)?, |value| {
+                Ok(Value::String(range(value)?.subnet(*new_bits, *index)?.to_string()))
+            })?,
+            Self::CidrHost { base, index } => {
+                over(&eval(base)?, |value| Ok(Value::String(range(value)?.host(*index)?.to_string())))?
+            }
+            Self::Secret(inner) => eval(inner)?.secret(),
+        })
+    }
+
+    /// The resources it refers to, each once, in order.
+    pub fn references(&self) -> BTreeSet<&Urn> {
+        let mut found = BTreeSet::new();
+        self.visit(&mut |e| {
+            if let Self::Ref { urn, .. } = e {
+                found.insert(urn);
+            }
+        });
+        found
+    }
+
+    /// Calls `f` with this expression and every one inside it.
+    pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
+        f(self);
+        match self {
+            Self::Literal(_) | Self::Ref { .. } | Self::Item => {}
+            Self::Concat(items) | Self::List(items) => items.iter().for_each(|e| e.visit(f)),
+            Self::Map(fields) => fields.values().for_each(|e| e.visit(f)),
+            Self::ToJson(e)
+            | Self::Select(e, _)
+            | Self::Get(e, _)
+            | Self::CidrSubnet { base: e, .. }
+            | Self::CidrHost { base: e, .. }
+            | Self::Secret(e) => e.visit(f),
+            Self::ForEach { list, body } => {
+                list.visit(f);
+                body.visit(f);
+            }
+        }
+    }
+}
+
+/// Evaluates each field of a map, keeping the names.
+pub fn eval_map(
+    fields: &BTreeMap<String, Expr>,
+    mut eval: impl FnMut(&Expr) -> Result<Value, EvalError>,
+) -> Result<ValueMap, EvalError> {
+    fields.iter().map(|(name, e)| Ok((name.clone(), eval(e)?))).collect()
+}
+
+fn kind(operation: &'static str, needed: &'static str, got: &Value) -> EvalError {
+    EvalError::Kind { operation, needed, got: got.kind_name() }
+}
+
+fn marked(value: Value, secret: bool) -> Value {
+    if secret { value.secret() } else { value }
+}
+
+/// Applies `f` to what is under a secret mark, keeping the mark; what is unknown stays so.
+fn over(value: &Value, f: impl FnOnce(&Value) -> Result<Value, EvalError>) -> Result<Value, EvalError> {
+    match value.expose() {
+        Value::Unknown => Ok(value.clone()),
+        plain => Ok(marked(f(plain)?, matches!(value, Value::Secret(_)))),
+    }
+}
+
+fn range(value: &Value) -> Result<Ipv4Cidr, EvalError> {
+    match value {
+        Value::String(text) => Ok(text.parse::<Ipv4Cidr>()?),
+        other => Err(kind("address arithmetic", "an address range in text form", other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(Option<Value>);
+    impl Env for Fixed {
+        fn output(&self, _: &Urn, _: &str) -> Option<Value> {
+            self.0.clone()
+        }
+    }
+
+    fn reference() -> Expr {
+        let urn = Urn::parse("urn:phx:p:s:test:net:Vpc:main").unwrap();
+        Expr::Ref { urn, output: "id".into() }
+    }
+
+    fn text(s: &str) -> Expr {
+        Expr::Literal(Value::String(s.into()))
+    }
+
+    #[test]
+    fn what_depends_on_the_unknown_is_unknown_and_the_rest_is_not() {
+        let env = Fixed(Some(Value::Unknown));
+        let joined = Expr::Concat(vec![text("a-"), reference()]);
+        assert_eq!(joined.eval(&env), Ok(Value::Unknown));
+        let list = Expr::List(vec![text("x"), reference()]);
+        assert_eq!(list.eval(&env), Ok(Value::List(vec![Value::String("x".into()), Value::Unknown])));
+        assert_eq!(Expr::Select(Box::new(list), 0).eval(&env), Ok(Value::String("x".into())));
+    }
+
+    #[test]
+    fn secrecy_is_contagious() {
+        let env = Fixed(Some(Value::String("s3cret".into()).secret()));
+        for e in [
+            Expr::Concat(vec![text("a-"), reference()]),
+            Expr::ToJson(Box::new(Expr::List(vec![reference()]))),
+            Expr::Select(Box::new(Expr::Secret(Box::new(Expr::List(vec![text("x")])))), 0),
+        ] {
+            assert!(e.eval(&env).unwrap().has_secret(), "{e:?}");
+        }
+    }
+
+    #[test]
+    fn each_operation_says_what_it_cannot_do() {
+        let env = Fixed(None);
+        assert!(matches!(reference().eval(&env), Err(EvalError::NoOutput { .. })));
+        assert!(Expr::Select(Box::new(text("x")), 0).eval(&env).is_err());
+        assert!(Expr::Select(Box::new(Expr::List(vec![])), 0).eval(&env).is_err());
+        assert!(Expr::Item.eval(&env).is_err());
+        let outside = Expr::CidrSubnet { base: Box::new(text("10.0.0.0/16")), new_bits: 4, index: 16 };
+        assert!(matches!(outside.eval(&env), Err(EvalError::Cidr(_))));
+    }
+
+    #[test]
+    fn lists_are_mapped() {
+        let e = Expr::ForEach {
+            list: Box::new(Expr::List(vec![text("a"), text("b")])),
+            body: Box::new(Expr::Concat(vec![Expr::Item, text("!")])),
+        };
+        let got = e.eval(&Fixed(None)).unwrap();
+        assert_eq!(got, Value::List(vec![Value::String("a!".into()), Value::String("b!".into())]));
+    }
+}

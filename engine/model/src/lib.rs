@@ -1,0 +1,55 @@
+//! The model of phx: names, values, expressions, schema and the traits that everything else meets at.
+//!
+//! This crate is pure. It has no runtime, no clock, no I/O and no idea of any cloud, so that whatever is decided here
+//! can be tested in microseconds and simulated. Everything else depends on it, and it depends on nothing of phx's but
+//! the derive macros:
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`urn`] | logical names: [`Urn`], [`StackName`](urn::StackName) |
+//! | [`value`] | what is known: [`Value`], secrets, typed values ([`Val`]) |
+//! | [`expr`] | what is not known yet: [`Expr`], the closed expression language |
+//! | [`typed`] | the typed layer over it: [`Input`], [`Output`], typed ids |
+//! | [`cidr`] | address ranges and their arithmetic |
+//! | [`schema`] | what a resource type is: [`Schema`](schema::Schema), field attributes |
+//! | [`stack`] | a program being written down: [`Stack`], components, options |
+//! | [`config`] | typed stack configuration from TOML |
+//! | [`state`] | what phx remembers: records, the journal's entries, and the fold over them |
+//! | [`driver`] | the seam to a cloud: [`Driver`](driver::Driver) |
+//! | [`store`] | the seam to a state store: [`Store`](store::Store) |
+//! | [`error`] | a cloud's refusal, with everything that the cloud said |
+#![forbid(unsafe_code)]
+
+// The derive macros name this crate by its own name, also inside it.
+extern crate self as phx_model;
+
+pub mod cidr;
+pub mod config;
+pub mod driver;
+pub mod error;
+pub mod expr;
+pub mod schema;
+pub mod stack;
+pub mod state;
+pub mod store;
+pub mod typed;
+pub mod urn;
+pub mod value;
+
+pub use cidr::Ipv4Cidr;
+pub use error::CloudError;
+pub use expr::Expr;
+pub use phx_derive::{Block, Outputs, Resource};
+pub use stack::{Handle, Options, Program, Scope, Stack};
+pub use typed::{Input, Output, Resource};
+pub use urn::Urn;
+pub use value::{Val, Value, ValueMap};
+
+/// What the derive macros' output refers to. Not for people.
+#[doc(hidden)]
+pub mod __private {
+    pub use std::collections::BTreeMap;
+    pub use std::option::Option;
+    pub use std::result::Result;
+    pub use std::string::String;
+}

@@ -1,0 +1,508 @@
+//! What phx remembers of a stack: records of objects, the journal's entries, and the fold of entries over a state.
+//!
+//! The journal is a checked state machine. Every entry is either applied or refused with a [`FoldError`]; every prefix of a journal
+//! folds to a valid state. Stores write [`State`]s (checkpoints) and [`Entry`]s (journals); what happens between is here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::urn::Urn;
+use crate::value::{Value, ValueMap};
+
+/// The version of the stored forms in this file. A store refuses a newer one.
+pub const FORMAT: u32 = 1;
+
+/// The account and region an object lives in: the key under which calls are grouped and limited. Empty for a provider that has one place only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProviderKey(pub String);
+
+/// Names one whole run (`up`, `destroy`, …) across its lease, journal, history and tags.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OperationId(pub String);
+
+/// Names one intended change. It is written on the object itself where the cloud has room for it (the tag [`INTENT_TAG`]), and begins
+/// with the stack's lineage, so that an object can always be traced to the state that owns it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IntentId(pub String);
+
+/// The tag that carries an [`IntentId`].
+pub const INTENT_TAG: &str = "phx:intent";
+
+impl IntentId {
+    /// The `n`-th intent of an operation.
+    pub fn new(lineage: &str, operation: &OperationId, n: u64) -> Self {
+        Self(format!("{lineage}.{}.{n}", operation.0))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IntentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What phx knows of one object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The cloud's id. Empty only in the intent to create it.
+    pub id: String,
+    /// Where it lives.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub provider: ProviderKey,
+    /// What the program set, as last applied.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: ValueMap,
+    /// What the cloud decided.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: ValueMap,
+    /// Fields that a refresh saw to differ from `inputs`, with the values it saw.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drift: ValueMap,
+    /// Fields of which it is not known whether the last value sent arrived (an update that failed or was cut short).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub uncertain: BTreeSet<String>,
+    /// The object exists, but what follows its creation is not known to be done.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub incomplete: bool,
+    /// What it needs to exist before it and to be deleted after it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub depends_on: BTreeSet<Urn>,
+    /// Never deleted or replaced.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub protect: bool,
+    /// Left in the cloud when it leaves the program.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retain: bool,
+    /// The values of the `replace_on` option, as last applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replace_on: Vec<Value>,
+    /// The delete timeout in seconds that the program asked for, kept for the day when the program no longer names the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_timeout: Option<u64>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl Record {
+    /// What the object's field is in the cloud, as far as phx knows.
+    pub fn actual(&self, field: &str) -> &Value {
+        self.drift.get(field).or_else(|| self.inputs.get(field)).unwrap_or(&Value::Null)
+    }
+}
+
+/// An old object that a replacement has superseded and that is still to be deleted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deposed {
+    /// The resource whose object it was.
+    pub urn: Urn,
+    /// The object.
+    pub record: Record,
+}
+
+/// Everything phx remembers of a stack. A checkpoint is one of these.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The version of this form: [`FORMAT`].
+    pub format: u32,
+    /// The stack's identity over its whole life: a random name given when the state was first written. A state of another lineage
+    /// never takes its place.
+    pub lineage: String,
+    /// Counts checkpoints.
+    pub serial: u64,
+    /// The objects.
+    pub resources: BTreeMap<Urn, Record>,
+    /// Old objects that are still to be deleted, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deposed: Vec<Deposed>,
+    /// Intents without a result. Empty unless a run was cut short.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub open: BTreeMap<IntentId, Intent>,
+    /// What the program exported at the last successful `up`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: ValueMap,
+}
+
+/// A change that is about to be made. Durable before the first call of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// Its name.
+    pub id: IntentId,
+    /// The resource.
+    pub urn: Urn,
+    /// When it was written.
+    pub time: Timestamp,
+    /// What is to be done.
+    pub change: Change,
+}
+
+/// What an intent intends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Change {
+    /// Make a new object. Whatever object the resource had becomes deposed once the new one exists.
+    Create {
+        /// The record it shall have; the id is empty, and the outputs too.
+        record: Box<Record>,
+    },
+    /// Do what is left after the object exists, and apply `record`'s inputs while at it.
+    Finish,
+    /// Change fields of the object.
+    Update {
+        /// The fields that change.
+        fields: BTreeSet<String>,
+        /// The record it shall have.
+        record: Box<Record>,
+    },
+    /// Delete the object.
+    Delete {
+        /// The cloud's id, since a deposed object of the resource may be meant.
+        id: String,
+    },
+}
+
+/// How an intent ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "was", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    /// The object exists.
+    Created {
+        /// The cloud's id.
+        id: String,
+        /// What the cloud decided.
+        outputs: ValueMap,
+        /// Whether nothing is left to do.
+        complete: bool,
+    },
+    /// The update or the finishing was done.
+    Applied {
+        /// The outputs, if they changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outputs: Option<ValueMap>,
+    },
+    /// The object is gone.
+    Deleted,
+    /// It failed. A create had no effect; of an update, the fields are uncertain.
+    Failed {
+        /// The error's text, without secrets.
+        error: String,
+    },
+    /// A later run found that it cannot be told, or need not be: a create that the cloud knows nothing of, an update or delete whose
+    /// effect the next refresh shows.
+    Abandoned,
+}
+
+/// One line of a journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Entry {
+    /// A run begins.
+    Began {
+        /// Which.
+        operation: OperationId,
+        /// `up`, `destroy`, `refresh`, `import`, `recover`.
+        kind: String,
+        /// When.
+        time: Timestamp,
+    },
+    /// A change is about to be made.
+    Intent(Intent),
+    /// A change has ended.
+    Done {
+        /// Which.
+        intent: IntentId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The record is replaced as a whole, without a call that changes anything: refresh, adoption, changed options.
+    Recorded {
+        /// Whose.
+        urn: Urn,
+        /// The new record.
+        record: Box<Record>,
+    },
+    /// The object is no longer phx's concern: found to be gone, or retained.
+    Forgotten {
+        /// Whose.
+        urn: Urn,
+        /// Which object: the resource's own, or a deposed one.
+        id: String,
+    },
+    /// The resource goes by another name.
+    Renamed {
+        /// The old name.
+        from: Urn,
+        /// The new name.
+        to: Urn,
+    },
+    /// What the program exports.
+    Outputs {
+        /// By name.
+        outputs: ValueMap,
+    },
+}
+
+/// An entry that cannot follow the ones before it. The journal was damaged or written by something else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// The intent is open already.
+    #[error("intent {0} was written twice")]
+    IntentTwice(IntentId),
+    /// There is no such open intent.
+    #[error("intent {0} ended and was not open")]
+    NotOpen(IntentId),
+    /// The outcome is not one that such an intent can have.
+    #[error("intent {intent} to {change} {urn} cannot have ended as {outcome}")]
+    Outcome {
+        /// Which intent.
+        intent: IntentId,
+        /// Its resource.
+        urn: Urn,
+        /// What it was to do.
+        change: &'static str,
+        /// How it ended.
+        outcome: &'static str,
+    },
+    /// There is no such object.
+    #[error("{0} has no object {1:?}")]
+    NoObject(Urn, String),
+    /// The new name is taken.
+    #[error("{0} cannot be renamed to {1}: that name is taken")]
+    Taken(Urn, Urn),
+}
+
+impl State {
+    /// The state of a stack that has nothing yet.
+    pub fn empty(lineage: impl Into<String>) -> Self {
+        Self {
+            format: FORMAT,
+            lineage: lineage.into(),
+            serial: 0,
+            resources: BTreeMap::new(),
+            deposed: Vec::new(),
+            open: BTreeMap::new(),
+            outputs: ValueMap::new(),
+        }
+    }
+
+    /// Whether there is nothing in the cloud that it knows of, and nothing that it is unsure of.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty() && self.deposed.is_empty() && self.open.is_empty()
+    }
+
+    /// Applies entries in order. On an error the state is as the entries before the bad one left it.
+    pub fn fold<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> Result<(), FoldError> {
+        entries.into_iter().try_for_each(|entry| self.apply(entry))
+    }
+
+    /// Applies one entry.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        match entry {
+            Entry::Began { .. } => {}
+            Entry::Intent(intent) => {
+                if let Change::Update { .. } | Change::Finish = intent.change
+                    && !self.resources.contains_key(&intent.urn)
+                {
+                    return Err(FoldError::NoObject(intent.urn.clone(), String::new()));
+                }
+                if self.open.contains_key(&intent.id) {
+                    return Err(FoldError::IntentTwice(intent.id.clone()));
+                }
+                self.open.insert(intent.id.clone(), intent.clone());
+            }
+            Entry::Done { intent: id, outcome } => {
+                let intent = self.open.remove(id).ok_or_else(|| FoldError::NotOpen(id.clone()))?;
+                self.settle(intent, outcome)?;
+            }
+            Entry::Recorded { urn, record } => {
+                self.resources.insert(urn.clone(), (**record).clone());
+            }
+            Entry::Forgotten { urn, id } => self.remove(urn, id)?,
+            Entry::Renamed { from, to } => {
+                if self.resources.contains_key(to) {
+                    return Err(FoldError::Taken(from.clone(), to.clone()));
+                }
+                let record =
+                    self.resources.remove(from).ok_or_else(|| FoldError::NoObject(from.clone(), String::new()))?;
+                self.resources.insert(to.clone(), record);
+                let everyone = self.resources.values_mut().chain(self.deposed.iter_mut().map(|d| &mut d.record));
+                for record in everyone {
+                    if record.depends_on.remove(from) {
+                        record.depends_on.insert(to.clone());
+                    }
+                }
+                for deposed in self.deposed.iter_mut().filter(|d| d.urn == *from) {
+                    deposed.urn = to.clone();
+                }
+            }
+            Entry::Outputs { outputs } => self.outputs = outputs.clone(),
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, intent: Intent, outcome: &Outcome) -> Result<(), FoldError> {
+        let urn = intent.urn;
+        match (intent.change, outcome) {
+            (Change::Create { mut record }, Outcome::Created { id, outputs, complete }) => {
+                record.id = id.clone();
+                record.outputs = outputs.clone();
+                record.incomplete = !complete;
+                if let Some(old) = self.resources.insert(urn.clone(), *record) {
+                    self.deposed.push(Deposed { urn, record: old });
+                }
+            }
+            (Change::Finish, Outcome::Applied { outputs }) => {
+                let record = self.object(&urn)?;
+                record.incomplete = false;
+                if let Some(outputs) = outputs {
+                    record.outputs = outputs.clone();
+                }
+            }
+            (Change::Update { record, .. }, Outcome::Applied { outputs }) => {
+                let current = self.object(&urn)?;
+                let outputs = outputs.clone().unwrap_or_else(|| std::mem::take(&mut current.outputs));
+                *current = Record { outputs, ..*record };
+            }
+            (Change::Update { fields, .. }, Outcome::Failed { .. } | Outcome::Abandoned) => {
+                // The object may have been found gone by the time an earlier run's intent is given up.
+                if let Some(record) = self.resources.get_mut(&urn) {
+                    record.uncertain.extend(fields);
+                }
+            }
+            (Change::Delete { id }, Outcome::Deleted) => self.remove(&urn, &id)?,
+            (Change::Create { .. } | Change::Finish | Change::Delete { .. }, Outcome::Failed { .. } | Outcome::Abandoned) => {}
+            (change, outcome) => {
+                return Err(FoldError::Outcome { intent: intent.id, urn, change: change.verb(), outcome: outcome.word() });
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, urn: &Urn) -> Result<&mut Record, FoldError> {
+        self.resources.get_mut(urn).ok_or_else(|| FoldError::NoObject(urn.clone(), String::new()))
+    }
+
+    fn remove(&mut self, urn: &Urn, id: &str) -> Result<(), FoldError> {
+        if self.resources.get(urn).is_some_and(|r| r.id == id) {
+            self.resources.remove(urn);
+            return Ok(());
+        }
+        let at = self.deposed.iter().position(|d| d.urn == *urn && d.record.id == id);
+        let at = at.ok_or_else(|| FoldError::NoObject(urn.clone(), id.to_owned()))?;
+        self.deposed.remove(at);
+        Ok(())
+    }
+}
+
+impl Change {
+    /// The verb for it: "create".
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Finish => "finish",
+            Self::Update { .. } => "update",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "created",
+            Self::Applied { .. } => "applied",
+            Self::Deleted => "deleted",
+            Self::Failed { .. } => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urn(name: &str) -> Urn {
+        Urn::parse(&format!("urn:phx:p:s:test:net:Vpc:{name}")).unwrap()
+    }
+
+    fn record(id: &str) -> Record {
+        serde_json::from_str(&format!(r#"{{"id":"{id}"}}"#)).unwrap()
+    }
+
+    fn intent(n: u64, name: &str, change: Change) -> Entry {
+        let id = IntentId::new("l", &OperationId("o".into()), n);
+        Entry::Intent(Intent { id, urn: urn(name), time: Timestamp::UNIX_EPOCH, change })
+    }
+
+    fn done(n: u64, outcome: Outcome) -> Entry {
+        Entry::Done { intent: IntentId::new("l", &OperationId("o".into()), n), outcome }
+    }
+
+    fn created(id: &str) -> Outcome {
+        Outcome::Created { id: id.into(), outputs: ValueMap::new(), complete: true }
+    }
+
+    #[test]
+    fn a_replacement_leaves_the_old_object_deposed_until_it_is_deleted() {
+        let mut state = State::empty("l");
+        let create = || Change::Create { record: Box::new(record("")) };
+        state
+            .fold(&[intent(1, "a", create()), done(1, created("old")), intent(2, "a", create()), done(2, created("new"))])
+            .unwrap();
+        assert_eq!(state.resources[&urn("a")].id, "new");
+        assert_eq!(state.deposed[0].record.id, "old");
+        state.fold(&[intent(3, "a", Change::Delete { id: "old".into() }), done(3, Outcome::Deleted)]).unwrap();
+        assert!(state.deposed.is_empty());
+        assert_eq!(state.resources[&urn("a")].id, "new");
+    }
+
+    #[test]
+    fn an_update_that_failed_makes_its_fields_uncertain() {
+        let mut state = State::empty("l");
+        state.resources.insert(urn("a"), record("x"));
+        let fields: BTreeSet<String> = ["size".to_owned()].into();
+        let change = Change::Update { fields: fields.clone(), record: Box::new(record("x")) };
+        state.fold(&[intent(1, "a", change), done(1, Outcome::Failed { error: "no".into() })]).unwrap();
+        assert_eq!(state.resources[&urn("a")].uncertain, fields);
+    }
+
+    #[test]
+    fn entries_that_cannot_follow_are_refused() {
+        let mut state = State::empty("l");
+        assert!(matches!(state.apply(&done(1, Outcome::Deleted)), Err(FoldError::NotOpen(_))));
+        let open = intent(1, "a", Change::Create { record: Box::new(record("")) });
+        state.apply(&open).unwrap();
+        assert!(matches!(state.apply(&open), Err(FoldError::IntentTwice(_))));
+        assert!(matches!(state.apply(&done(1, Outcome::Deleted)), Err(FoldError::Outcome { .. })));
+        assert!(state.apply(&intent(2, "nobody", Change::Finish)).is_err());
+    }
+
+    #[test]
+    fn a_rename_takes_every_reference_along() {
+        let mut state = State::empty("l");
+        state.resources.insert(urn("a"), record("x"));
+        state.resources.insert(urn("b"), Record { depends_on: [urn("a")].into(), ..record("y") });
+        state.apply(&Entry::Renamed { from: urn("a"), to: urn("c") }).unwrap();
+        assert_eq!(state.resources[&urn("b")].depends_on, [urn("c")].into());
+        assert!(state.apply(&Entry::Renamed { from: urn("b"), to: urn("c") }).is_err());
+    }
+
+    #[test]
+    fn unknown_fields_of_a_stored_record_are_refused() {
+        assert!(serde_json::from_str::<Record>(r#"{"id":"x","colour":"red"}"#).is_err());
+    }
+}

@@ -1,0 +1,182 @@
+//! The seam to a state store. The engine folds and decides; a store only keeps, durably and behind a fenced lease.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::state::{Entry, OperationId, State};
+use crate::urn::StackName;
+
+/// A place where states are kept.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Where it is, as a URL without credentials.
+    fn location(&self) -> String;
+
+    /// The stacks that have a state here, by name.
+    async fn stacks(&self) -> Result<Vec<StackName>, StoreError>;
+
+    /// The stack's state with its journal folded in, read without a lease. `None`: it has none.
+    async fn load(&self, stack: &StackName) -> Result<Option<State>, StoreError>;
+
+    /// Takes the stack's lease, or fails with [`StoreError::Leased`].
+    async fn acquire(&self, stack: &StackName, holder: &Holder) -> Result<Box<dyn Session>, StoreError>;
+
+    /// Who holds the stack's lease. `None`: nobody.
+    async fn lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError>;
+
+    /// The stack's finished operations, oldest first.
+    async fn history(&self, stack: &StackName) -> Result<Vec<Operation>, StoreError>;
+}
+
+/// A stack under lease. Every write is conditional on the lease's generation: after another holder has taken over, all of them fail with
+/// [`StoreError::Superseded`].
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// The lease held.
+    fn lease(&self) -> &Lease;
+
+    /// The state with its journal folded in, as it was when the lease was taken. A stack without one gets an empty state of a new lineage.
+    fn state(&self) -> &State;
+
+    /// Appends to the journal. When it returns, the entries are durable, all of them; after an error, none or all of them may be.
+    async fn append(&self, entries: &[Entry]) -> Result<(), StoreError>;
+
+    /// Writes `state` as the new checkpoint and empties the journal, both at once. The serial must be one more than the last.
+    async fn checkpoint(&self, state: &State) -> Result<(), StoreError>;
+
+    /// Adds a finished operation to the history.
+    async fn record(&self, operation: &Operation) -> Result<(), StoreError>;
+
+    /// Gives the lease back.
+    async fn release(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Who wants a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// `user@host`.
+    pub who: String,
+    /// The process.
+    pub pid: u32,
+    /// What it is doing: `up`.
+    pub kind: String,
+    /// Under which name.
+    pub operation: OperationId,
+}
+
+/// A lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Who has it.
+    pub holder: Holder,
+    /// Counts the stack's leases; what fences a superseded holder off.
+    pub generation: u64,
+    /// When it was taken.
+    pub acquired: Timestamp,
+    /// When it ends unless it is renewed. `None`: it ends with its process.
+    pub expires: Option<Timestamp>,
+}
+
+/// One finished run, as `phx stack history` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its name.
+    pub id: OperationId,
+    /// `up`, `destroy`, `refresh`.
+    pub kind: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// `succeeded`, `failed` or `interrupted`.
+    pub result: String,
+    /// How many steps of each kind were done.
+    pub summary: Summary,
+    /// The checkpoint it wrote.
+    pub serial: u64,
+    /// `user@host`.
+    pub who: String,
+    /// SHA-256 of the graph that it applied.
+    pub program_hash: String,
+}
+
+/// How many resources each kind of step concerns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Summary {
+    /// New ones.
+    pub create: u64,
+    /// Changed in place.
+    pub update: u64,
+    /// Replaced by new objects.
+    pub replace: u64,
+    /// Deleted.
+    pub delete: u64,
+    /// Adopted without a change.
+    pub adopt: u64,
+    /// Left in the cloud and forgotten, or found gone.
+    pub forget: u64,
+    /// Nothing to do.
+    pub same: u64,
+}
+
+impl Summary {
+    /// How many resources something is done about.
+    pub fn changes(&self) -> u64 {
+        self.create + self.update + self.replace + self.delete + self.adopt + self.forget
+    }
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Someone else holds the lease.
+    #[error(
+        "the stack is leased by {who} (process {pid}, {kind}, since {since})\n  hint: wait for it to end, or look at `phx lock status`",
+        who = .0.holder.who, pid = .0.holder.pid, kind = .0.holder.kind, since = .0.acquired
+    )]
+    Leased(Box<Lease>),
+    /// The lease was taken over; nothing more can be written.
+    #[error("the lease (generation {held}) was taken over by another run; nothing more was written and no further call was started")]
+    Superseded {
+        /// The generation that was held.
+        held: u64,
+    },
+    /// A stored file is not what was written.
+    #[error("{what} is damaged: {why}\n  hint: {hint}")]
+    Damaged {
+        /// Which file or entry.
+        what: String,
+        /// How that shows.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A stored file is of a version that this phx does not know.
+    #[error("{what} has format {found}, and this phx knows formats up to {known}; nothing was changed\n  hint: use the phx that wrote it, or a newer one")]
+    Newer {
+        /// Which file.
+        what: String,
+        /// Its version.
+        found: u64,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// The file system or the network failed.
+    #[error("{what}: {why}")]
+    Io {
+        /// What was being done, to what.
+        what: String,
+        /// The error.
+        why: String,
+    },
+    /// A value cannot be stored.
+    #[error("{what} cannot be written: {why}")]
+    Unwritable {
+        /// What.
+        what: String,
+        /// Why.
+        why: String,
+    },
+}
