@@ -1,1 +1,22 @@
-//! placeholder
+//! phx's test kit: a simulated cloud, a world to run the engine in, and random programs.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`sim`] | the simulated cloud: a handful of resource types that between them have every attribute a schema knows |
+//! | [`life`] | boundaries at which a run can be killed |
+//! | [`tap`] | a store that watches the store behind it, and can break |
+//! | [`world`] | one cloud, one store and the runs over them, with every invariant checked after each |
+//! | [`spec`] | random programs and random edits of them |
+//! | [`scale`] | large programs, for measuring |
+//!
+//! Runs take simulated time: a runtime of one thread whose clock is paused and jumps to the next timer, so that a minute of waiting costs
+//! nothing and every run with the same seed is the same run.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test kit: a broken expectation is a failed test
+
+pub mod life;
+pub mod scale;
+pub mod sim;
+pub mod spec;
+pub mod tap;
+pub mod world;

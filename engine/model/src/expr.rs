@@ -3,13 +3,16 @@
 //! Expressions are data and not closures, so that a plan can be saved, hashed, compared and drawn.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::cidr::{CidrError, Ipv4Cidr};
 use crate::urn::Urn;
-use crate::value::{Value, ValueMap};
+use crate::value::{REDACTED, Value, ValueMap};
 
 /// An expression whose value is known once the outputs that it refers to are.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Its `Debug` form is for people and shows no secret.
+#[derive(Clone, PartialEq)]
 pub enum Expr {
     /// A value that is known now.
     Literal(Value),
@@ -59,6 +62,29 @@ pub enum Expr {
     },
     /// The value, kept from view.
     Secret(Box<Expr>),
+}
+
+impl fmt::Debug for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(value) => value.fmt(f),
+            Self::Ref { urn, output } => write!(f, "{urn}.{output}"),
+            Self::Concat(parts) => {
+                f.write_str("concat")?;
+                parts.fmt(f)
+            }
+            Self::ToJson(inner) => write!(f, "json({inner:?})"),
+            Self::Select(list, index) => write!(f, "{list:?}[{index}]"),
+            Self::Get(map, field) => write!(f, "{map:?}.{field}"),
+            Self::List(items) => items.fmt(f),
+            Self::Map(fields) => fields.fmt(f),
+            Self::ForEach { list, body } => write!(f, "each({list:?}, {body:?})"),
+            Self::Item => f.write_str("item"),
+            Self::CidrSubnet { base, new_bits, index } => write!(f, "subnet({base:?}, {new_bits}, {index})"),
+            Self::CidrHost { base, index } => write!(f, "host({base:?}, {index})"),
+            Self::Secret(_) => f.write_str(REDACTED),
+        }
+    }
 }
 
 /// An expression that has no value.

@@ -23,6 +23,8 @@
 // The derive macros name this crate by its own name, also inside it.
 extern crate self as phx_model;
 
+#[doc(hidden)]
+pub mod __private;
 pub mod cidr;
 pub mod config;
 pub mod driver;
@@ -44,12 +46,3 @@ pub use stack::{Handle, Options, Program, Scope, Stack};
 pub use typed::{Input, Output, Resource};
 pub use urn::Urn;
 pub use value::{Val, Value, ValueMap};
-
-/// What the derive macros' output refers to. Not for people.
-#[doc(hidden)]
-pub mod __private {
-    pub use std::collections::BTreeMap;
-    pub use std::option::Option;
-    pub use std::result::Result;
-    pub use std::string::String;
-}

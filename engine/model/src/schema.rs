@@ -154,6 +154,33 @@ pub fn same(field: &Field, a: &Value, b: &Value) -> bool {
     canonical(field, a) == canonical(field, b)
 }
 
+/// Whether what is there is what is wanted: [`same`], but parts of a block that the cloud fills in by itself count only where they are wanted.
+pub fn satisfied(field: &Field, wanted: &Value, actual: &Value) -> bool {
+    same(field, &filled(&field.kind, wanted, actual), actual)
+}
+
+/// `wanted` with the parts that the cloud fills in taken from what is there.
+fn filled(kind: &Kind, wanted: &Value, actual: &Value) -> Value {
+    match (kind, wanted.expose(), actual.expose()) {
+        (Kind::Block(parts), Value::Map(wanted), Value::Map(actual)) => {
+            let mut full = wanted.clone();
+            for part in parts.iter() {
+                let there = actual.get(part.name).unwrap_or(&Value::Null);
+                match wanted.get(part.name).filter(|v| !v.is_empty()) {
+                    Some(value) => full.insert(part.name.to_owned(), filled(&part.kind, value, there)),
+                    None if part.cloud_default => full.insert(part.name.to_owned(), there.clone()),
+                    None => None,
+                };
+            }
+            Value::Map(full)
+        }
+        (Kind::List(inner), Value::List(wanted), Value::List(actual)) if wanted.len() == actual.len() => {
+            Value::List(wanted.iter().zip(actual).map(|(w, a)| filled(inner, w, a)).collect())
+        }
+        _ => wanted.clone(),
+    }
+}
+
 /// The form of a value in which equal meaning is equality.
 pub fn canonical(field: &Field, value: &Value) -> Value {
     let value = value.expose();
@@ -241,6 +268,21 @@ mod tests {
         assert!(same(&map, &Value::Null, &json("{}")));
         assert!(!same(&map, &Value::Null, &json(r#"{"a":"b"}"#)));
         assert!(!same(&map, &Value::Unknown, &Value::Unknown));
+    }
+
+    #[test]
+    fn parts_that_the_cloud_fills_in_count_only_where_they_are_wanted() {
+        const PARTS: &[Field] = &[
+            Field { name: "mode", ..PLAIN },
+            Field { name: "key", cloud_default: true, ..PLAIN },
+        ];
+        let block = Field { kind: Kind::Block(PARTS), ..PLAIN };
+        let there = json(r#"{"mode":"on","key":"aws"}"#);
+        assert!(satisfied(&block, &json(r#"{"mode":"on"}"#), &there));
+        assert!(!satisfied(&block, &json(r#"{"mode":"off"}"#), &there));
+        assert!(!satisfied(&block, &json(r#"{"mode":"on","key":"mine"}"#), &there));
+        let blocks = Field { kind: Kind::List(&Kind::Block(PARTS)), ..PLAIN };
+        assert!(satisfied(&blocks, &json(r#"[{"mode":"on"}]"#), &Value::List(vec![there])));
     }
 
     #[test]

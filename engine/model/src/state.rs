@@ -50,7 +50,7 @@ impl fmt::Display for IntentId {
 }
 
 /// What phx knows of one object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The cloud's id. Empty only in the intent to create it.

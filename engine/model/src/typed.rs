@@ -120,7 +120,10 @@ impl<T> Input<T> {
     /// The same value, kept from view and encrypted wherever it is stored.
     #[must_use]
     pub fn secret(self) -> Self {
-        Self::from_expr(Expr::Secret(Box::new(self.expr)))
+        Self::from_expr(match self.expr {
+            marked @ Expr::Secret(_) => marked,
+            plain => Expr::Secret(Box::new(plain)),
+        })
     }
 }
 
@@ -291,7 +294,7 @@ impl<K: Into<String>, V: Into<Input<String>>, I: IntoIterator<Item = (K, V)>> Fr
 pub fn template(template: &str, inputs: Vec<AnyInput>) -> Input<String> {
     let mut parts = Vec::with_capacity(2 * inputs.len() + 1);
     let mut texts = template.split("{}");
-    let mut literal = |text: Option<&str>| text.filter(|t| !t.is_empty()).map(|t| t.to_owned().into_expr());
+    let literal = |text: Option<&str>| text.filter(|t| !t.is_empty()).map(|t| t.to_owned().into_expr());
     parts.extend(literal(texts.next()));
     for input in inputs {
         parts.push(input.0);
@@ -315,13 +318,38 @@ pub const fn placeholders(template: &str) -> usize {
     count
 }
 
+/// Whether a template has something like `{name}` or `{:?}`, which `std::format!` would fill in; evaluated by the compiler. Other braces (JSON,
+/// `${aws:username}`) are text.
+#[doc(hidden)]
+pub const fn has_filled_placeholder(template: &str) -> bool {
+    let bytes = template.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        if bytes[i] == b'{' && (i == 0 || bytes[i - 1] != b'$') {
+            let mut end = i + 1;
+            while end < bytes.len() && (bytes[end].is_ascii_alphanumeric() || matches!(bytes[end], b'_' | b':' | b'?' | b'#')) {
+                end += 1;
+            }
+            if end > i + 1 && end < bytes.len() && bytes[end] == b'}' {
+                return true;
+            }
+        }
+        i += 1;
+    }
+    false
+}
+
 /// Text with inputs in it, each in place of a `{}`: `phx::format!("{}-logs", bucket.id())`. A wrong number of inputs does not compile.
 #[macro_export]
 macro_rules! format {
     ($template:literal $(, $input:expr)* $(,)?) => {{
         const { assert!(
             $crate::typed::placeholders($template) == <[&str]>::len(&[$(::std::stringify!($input)),*]),
-            "the template has another number of {} than there are inputs"
+            "phx::format!: the template does not have as many placeholders as there are inputs"
+        ) };
+        const { assert!(
+            !$crate::typed::has_filled_placeholder($template),
+            "phx::format!: a placeholder is an empty pair of braces, and its input comes after the template"
         ) };
         $crate::typed::template($template, ::std::vec![$($crate::typed::AnyInput::from($input)),*])
     }};

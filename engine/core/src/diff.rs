@@ -1,0 +1,215 @@
+//! What differs between what a program wants and what is there, field by field.
+
+use phx_model::schema::{Field, Kind, Schema, same, satisfied};
+use phx_model::state::Record;
+use phx_model::{Value, ValueMap};
+
+use crate::plan::FieldDiff;
+
+/// One field that changes as a whole. What people read is the finer [`FieldDiff`].
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The field.
+    pub field: &'static Field,
+    /// What is there now.
+    pub before: Value,
+    /// What shall be there; null to take it away.
+    pub after: Value,
+    /// The values are equal, but whether the last one sent has arrived is not known.
+    pub uncertain: bool,
+}
+
+/// The fields in which an object is to change.
+///
+/// A field that the program sets is compared with what is there. One that it no longer sets is taken away, unless the cloud then fills it
+/// in by itself. One that it never set is left alone, whatever is there.
+pub fn changed(schema: &'static Schema, desired: &ValueMap, record: &Record) -> Vec<Changed> {
+    let mut found = Vec::new();
+    for field in schema.fields {
+        let actual = record.actual(field.name);
+        let uncertain = record.uncertain.contains(field.name);
+        let wanted = desired.get(field.name).filter(|v| !v.is_empty());
+        let owned = record.inputs.get(field.name).is_some_and(|v| !v.is_empty());
+        let after = match wanted {
+            Some(wanted) if !satisfied(field, wanted, actual) || uncertain => wanted.clone(),
+            None if owned && !field.cloud_default && (!actual.is_empty() || uncertain) => Value::Null,
+            _ => continue,
+        };
+        let equal = satisfied(field, &after, actual);
+        found.push(Changed { field, before: actual.clone(), after, uncertain: equal });
+    }
+    found
+}
+
+/// Puts what is there in place of what is wanted for the fields (and single tags: `tags.Owner`) whose differences are to be left alone.
+pub fn ignore(desired: &mut ValueMap, record: &Record, ignored: &[String]) {
+    for path in ignored {
+        match path.split_once('.') {
+            None => put(desired, path, record.actual(path)),
+            Some((field, key)) => {
+                let actual = match record.actual(field).expose() {
+                    Value::Map(map) => map.get(key).cloned().unwrap_or_default(),
+                    _ => Value::Null,
+                };
+                let entry = desired.entry(field.to_owned()).or_insert_with(|| Value::Map(ValueMap::new()));
+                if let Value::Map(map) = entry {
+                    put(map, key, &actual);
+                }
+            }
+        }
+    }
+}
+
+fn put(map: &mut ValueMap, key: &str, value: &Value) {
+    if *value == Value::Null {
+        map.remove(key);
+    } else {
+        map.insert(key.to_owned(), value.clone());
+    }
+}
+
+/// The differences of a change, as fine as people read them: maps and blocks key by key, the rest whole.
+pub fn describe(changes: &[Changed]) -> Vec<FieldDiff> {
+    let mut out = Vec::new();
+    for change in changes {
+        let rule = Rule { forces_replace: change.field.replace, secret: change.field.secret };
+        let before = out.len();
+        walk(&mut out, change.field.name, change.field, &change.before, &change.after, rule);
+        if out.len() == before {
+            // Equal in every part that people read, and yet to be sent again.
+            push(&mut out, change.field.name, &change.before, &change.after, rule);
+        }
+    }
+    out
+}
+
+/// The differences of an object that is new: everything that is set.
+pub fn describe_new(schema: &'static Schema, desired: &ValueMap) -> Vec<FieldDiff> {
+    let mut out = Vec::new();
+    for field in schema.fields {
+        if let Some(after) = desired.get(field.name).filter(|v| !v.is_empty()) {
+            push(&mut out, field.name, &Value::Null, after, Rule { forces_replace: false, secret: field.secret });
+        }
+    }
+    out
+}
+
+#[derive(Clone, Copy)]
+struct Rule {
+    forces_replace: bool,
+    secret: bool,
+}
+
+fn walk(out: &mut Vec<FieldDiff>, path: &str, field: &Field, before: &Value, after: &Value, rule: Rule) {
+    let rule = Rule { secret: rule.secret || before.has_secret() || after.has_secret(), ..rule };
+    match (&field.kind, before.expose(), after.expose()) {
+        (Kind::Map(inner), Value::Map(b), Value::Map(a)) if !rule.secret => {
+            let entry = Field { kind: **inner, set: false, normalize: None, ..*field };
+            each_key(b, a, |key, b, a| {
+                if !same(&entry, b, a) {
+                    walk(out, &format!("{path}.{key}"), &entry, b, a, rule);
+                }
+            });
+        }
+        (Kind::Block(fields), Value::Map(b), Value::Map(a)) if field.normalize.is_none() => {
+            for part in fields.iter() {
+                let (b, a) = (b.get(part.name).unwrap_or(&Value::Null), a.get(part.name).unwrap_or(&Value::Null));
+                let unset_default = part.cloud_default && a.is_empty();
+                if !unset_default && !same(part, b, a) {
+                    let rule = Rule { secret: rule.secret || part.secret, ..rule };
+                    walk(out, &format!("{path}.{}", part.name), part, b, a, rule);
+                }
+            }
+        }
+        _ => push(out, path, before, after, rule),
+    }
+}
+
+fn each_key(before: &ValueMap, after: &ValueMap, mut f: impl FnMut(&str, &Value, &Value)) {
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    for key in keys {
+        f(key, before.get(key).unwrap_or(&Value::Null), after.get(key).unwrap_or(&Value::Null));
+    }
+}
+
+fn push(out: &mut Vec<FieldDiff>, path: &str, before: &Value, after: &Value, rule: Rule) {
+    out.push(FieldDiff {
+        path: path.to_owned(),
+        before: before.clone(),
+        after: after.clone(),
+        forces_replace: rule.forces_replace,
+        secret: rule.secret || before.has_secret() || after.has_secret(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests_support::THING;
+
+    fn map(json: &str) -> ValueMap {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn record(inputs: &str, drift: &str) -> Record {
+        Record { id: "x".into(), inputs: map(inputs), drift: map(drift), ..Record::default() }
+    }
+
+    fn paths(desired: &str, record: &Record) -> Vec<(String, Value, Value)> {
+        let changes = changed(&THING, &map(desired), record);
+        describe(&changes).into_iter().map(|d| (d.path, d.before, d.after)).collect()
+    }
+
+    fn s(text: &str) -> Value {
+        Value::String(text.into())
+    }
+
+    #[test]
+    fn only_what_differs_is_named() {
+        let r = record(r#"{"name":"a","size":1,"tags":{"x":"1","y":"2"}}"#, "{}");
+        assert!(paths(r#"{"name":"a","size":1,"tags":{"x":"1","y":"2"}}"#, &r).is_empty());
+        assert_eq!(
+            paths(r#"{"name":"a","size":1,"tags":{"x":"1","y":"3"}}"#, &r),
+            [("tags.y".to_owned(), s("2"), s("3"))]
+        );
+    }
+
+    #[test]
+    fn what_someone_else_changed_is_changed_back_and_what_we_never_set_is_left() {
+        let r = record(r#"{"name":"a","tags":{"x":"1"}}"#, r#"{"size":7,"tags":{"x":"1","foreign":"t"}}"#);
+        assert_eq!(
+            paths(r#"{"name":"a","tags":{"x":"1"}}"#, &r),
+            [("tags.foreign".to_owned(), s("t"), Value::Null)]
+        );
+    }
+
+    #[test]
+    fn what_is_no_longer_set_is_taken_away_unless_the_cloud_fills_it_in() {
+        let r = record(r#"{"name":"a","size":5,"zone":"z"}"#, "{}");
+        assert_eq!(paths(r#"{"name":"a"}"#, &r), [("size".to_owned(), Value::Int(5), Value::Null)]);
+    }
+
+    #[test]
+    fn an_uncertain_field_is_sent_again_though_it_looks_equal() {
+        let mut r = record(r#"{"name":"a","size":5}"#, "{}");
+        r.uncertain.insert("size".into());
+        assert_eq!(paths(r#"{"name":"a","size":5}"#, &r), [("size".to_owned(), Value::Int(5), Value::Int(5))]);
+    }
+
+    #[test]
+    fn ignored_differences_are_left_alone() {
+        let r = record(r#"{"name":"a","size":5,"tags":{"x":"1"}}"#, r#"{"tags":{"x":"2","o":"me"}}"#);
+        let mut desired = map(r#"{"name":"a","size":9,"tags":{"x":"1"}}"#);
+        ignore(&mut desired, &r, &["size".into(), "tags.x".into(), "tags.o".into()]);
+        assert!(changed(&THING, &desired, &r).is_empty(), "{desired:?}");
+    }
+
+    #[test]
+    fn secrets_are_marked() {
+        let r = record(r#"{"name":"a"}"#, "{}");
+        let mut desired = map(r#"{"name":"a"}"#);
+        desired.insert("size".into(), Value::Int(1).secret());
+        let diff = describe(&changed(&THING, &desired, &r));
+        assert!(diff[0].secret);
+    }
+}

@@ -1,0 +1,720 @@
+//! From a program and what is there to a plan. A pure function: the same inputs give the same plan, byte for byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use phx_model::driver::Read;
+use phx_model::expr::{Env, EvalError};
+use phx_model::schema::{OutputField, Schema, canonical};
+use phx_model::stack::Declared;
+use phx_model::state::{Record, State};
+use phx_model::urn::{NameError, ProjectName, StackName};
+use phx_model::{Program, Urn, Value, ValueMap};
+use sha2::{Digest, Sha256};
+
+use crate::diff::{self, Changed};
+use crate::graph::{Graph, GraphError};
+use crate::plan::{FieldDiff, Op, Plan, ReplaceOrder, Step};
+
+/// What a plan is made for.
+#[derive(Clone, Debug, Default)]
+pub struct PlanOptions {
+    /// Plan for these only, and for what they depend on (in a destroy: what depends on them). Empty: for all.
+    pub targets: Vec<Urn>,
+    /// Replace these though nothing about them changes.
+    pub replace: Vec<Urn>,
+}
+
+/// What a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInput<'a> {
+    /// What is wanted.
+    pub program: &'a Program,
+    /// What is there: after a refresh, and after [`renames`].
+    pub state: &'a State,
+    /// Objects that the refresh did not find any more, with the ids they had.
+    pub gone: &'a BTreeMap<Urn, String>,
+    /// What was found under the ids of the `import` option.
+    pub adoptable: &'a BTreeMap<Urn, Read>,
+    /// For what.
+    pub options: &'a PlanOptions,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// The program does not hang together.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// An alias is not a name.
+    #[error("{urn}: the alias cannot be used: {error}")]
+    Alias {
+        /// The resource.
+        urn: Urn,
+        /// Why.
+        error: NameError,
+    },
+    /// An input has no value.
+    #[error("{urn}: {field}: {error}")]
+    Input {
+        /// The resource.
+        urn: Urn,
+        /// The field.
+        field: String,
+        /// Why.
+        error: EvalError,
+    },
+    /// An export has no value.
+    #[error("the export {name:?}: {error}")]
+    Export {
+        /// The export.
+        name: String,
+        /// Why.
+        error: EvalError,
+    },
+    /// Protected objects would be deleted or replaced.
+    #[error(
+        "these are protected, and this would delete them:\n{}\n  hint: take `protect` off in the program, run `up`, then try again",
+        .0.iter().map(|(urn, why)| format!("  {urn}: {why}")).collect::<Vec<_>>().join("\n")
+    )]
+    Protected(Vec<(Urn, String)>),
+    /// The object to adopt is not there.
+    #[error("{urn}: there is no object {id:?} to adopt\n  hint: check the id and the region, or take the `import` option away to create one")]
+    NothingToAdopt {
+        /// The resource.
+        urn: Urn,
+        /// The id.
+        id: String,
+    },
+    /// The object to adopt is too different.
+    #[error(
+        "{urn}: {id:?} cannot be adopted, since it would have to be replaced to fit the program: {fields}\n  hint: set these fields to what the object has"
+    )]
+    AdoptedDiffers {
+        /// The resource.
+        urn: Urn,
+        /// The id.
+        id: String,
+        /// The fields, with their values.
+        fields: String,
+    },
+    /// A target is not a resource of the program or the state.
+    #[error("{0} is neither in the program nor in the state\n  hint: `phx state list` and `phx preview` show the URNs")]
+    UnknownTarget(Urn),
+}
+
+/// The resources that go by a new name, old to new: those of which the state knows an alias and not the name.
+pub fn renames(program: &Program, state: &State) -> Result<Vec<(Urn, Urn)>, PlanError> {
+    let declared: BTreeSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
+    let mut taken = BTreeSet::new();
+    let mut found = Vec::new();
+    for resource in &program.resources {
+        for alias in &resource.options.aliases {
+            let old = if alias.starts_with("urn:") {
+                Urn::parse(alias)
+            } else {
+                Urn::new(&program.project, &program.stack, resource.schema.type_name, alias)
+            };
+            let old = old.map_err(|error| PlanError::Alias { urn: resource.urn.clone(), error })?;
+            let free = !declared.contains(&old) && state.resources.contains_key(&old);
+            if free && !state.resources.contains_key(&resource.urn) && taken.insert(old.clone()) {
+                found.push((old, resource.urn.clone()));
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// SHA-256 of everything that the program says, in hexadecimal. Secret values do not enter it.
+pub fn program_hash(program: &Program) -> String {
+    struct Hasher(Sha256);
+    impl std::fmt::Write for Hasher {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.update(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut hasher = Hasher(Sha256::new());
+    let mut write = |text: std::fmt::Arguments<'_>| {
+        // Writing to a hasher cannot fail.
+        let _ = hasher.write_fmt(text);
+    };
+    write(format_args!("{} {}\n", program.project, program.stack));
+    for d in &program.resources {
+        write(format_args!("{} {:?} {:?}\n", d.urn, d.inputs, d.options));
+    }
+    write(format_args!("{:?}", program.exports));
+    hex::encode(hasher.0.finalize())
+}
+
+/// The plan of an `up`.
+pub fn plan(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
+    let graph = Graph::new(input.program)?;
+    Planner::new(input, &graph)?.plan()
+}
+
+/// What is known of a resource's outputs at this point of the plan.
+enum Known<'a> {
+    /// It is new.
+    Nothing,
+    /// It stays.
+    All(&'a ValueMap),
+    /// It is changed in place: all but the volatile ones.
+    Stable(&'a ValueMap),
+}
+
+struct Outputs<'a> {
+    known: BTreeMap<&'a Urn, (Known<'a>, &'static [OutputField])>,
+}
+
+impl Env for Outputs<'_> {
+    fn output(&self, urn: &Urn, output: &str) -> Option<Value> {
+        let (known, fields) = self.known.get(urn)?;
+        let field = fields.iter().find(|f| f.name == output)?;
+        Some(match known {
+            Known::Nothing => Value::Unknown,
+            Known::Stable(_) if field.volatile => Value::Unknown,
+            Known::All(values) | Known::Stable(values) => values.get(output).cloned().unwrap_or(Value::Null),
+        })
+    }
+}
+
+struct Planner<'a> {
+    input: &'a PlanInput<'a>,
+    graph: &'a Graph,
+    selected: Option<BTreeSet<Urn>>,
+    outputs: Outputs<'a>,
+    steps: Vec<Step>,
+    protected: Vec<(Urn, String)>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a PlanInput<'a>, graph: &'a Graph) -> Result<Self, PlanError> {
+        let program = input.program;
+        let index: BTreeMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
+        let options = input.options;
+        for urn in options.targets.iter().chain(&options.replace) {
+            if !index.contains_key(urn) && !input.state.resources.contains_key(urn) {
+                return Err(PlanError::UnknownTarget(urn.clone()));
+            }
+        }
+        let selected = (!options.targets.is_empty()).then(|| {
+            let mut selected: BTreeSet<Urn> = BTreeSet::new();
+            let mut todo: Vec<&Urn> = options.targets.iter().collect();
+            while let Some(urn) = todo.pop() {
+                if selected.insert(urn.clone())
+                    && let Some(&at) = index.get(urn)
+                {
+                    todo.extend(graph.dependencies(at).iter().map(|&d| &program.resources[d].urn));
+                }
+            }
+            selected
+        });
+        let outputs = Outputs { known: BTreeMap::new() };
+        Ok(Self { input, graph, selected, outputs, steps: Vec::new(), protected: Vec::new() })
+    }
+
+    fn is_selected(&self, urn: &Urn) -> bool {
+        self.selected.as_ref().is_none_or(|s| s.contains(urn))
+    }
+
+    fn plan(mut self) -> Result<Plan, PlanError> {
+        let (program, state) = (self.input.program, self.input.state);
+        for &at in self.graph.order() {
+            let declared = &program.resources[at];
+            let record = state.resources.get(&declared.urn);
+            let known = if self.is_selected(&declared.urn) {
+                let step = self.step(at, declared, record)?;
+                let known = match (step.op, record) {
+                    (Op::Same, Some(record)) => Known::All(&record.outputs),
+                    (Op::Update, Some(record)) => Known::Stable(&record.outputs),
+                    _ => Known::Nothing,
+                };
+                self.steps.push(step);
+                known
+            } else {
+                record.map_or(Known::Nothing, |r| Known::All(&r.outputs))
+            };
+            self.outputs.known.insert(&declared.urn, (known, declared.schema.outputs));
+        }
+        self.delete_dependents_first();
+        let declared: BTreeSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
+        let selected = self.selected.take();
+        let ends = |urn: &Urn| !declared.contains(urn) && selected.as_ref().is_none_or(|s| s.contains(urn));
+        let deletions = deletions(state, ends, |urn| selected.as_ref().is_none_or(|s| s.contains(urn)));
+        for step in &deletions {
+            let record = state.resources.get(&step.urn).filter(|r| step.id.as_deref() == Some(&r.id));
+            if step.op == Op::Delete && record.is_some_and(|r| r.protect) {
+                self.protected.push((step.urn.clone(), "it is no longer in the program".to_owned()));
+            }
+        }
+        self.steps.extend(deletions);
+        if !self.protected.is_empty() {
+            return Err(PlanError::Protected(self.protected));
+        }
+        let outputs = if selected.is_some() { BTreeMap::new() } else { self.exports()? };
+        Ok(Plan {
+            project: program.project.clone(),
+            stack: program.stack.clone(),
+            lineage: state.lineage.clone(),
+            serial: state.serial,
+            program_hash: program_hash(program),
+            renames: Vec::new(),
+            steps: self.steps,
+            outputs,
+        })
+    }
+
+    fn exports(&self) -> Result<BTreeMap<String, (Value, Value)>, PlanError> {
+        let old = &self.input.state.outputs;
+        let mut changes = BTreeMap::new();
+        for (name, export) in &self.input.program.exports {
+            let after =
+                export.eval(&self.outputs).map_err(|error| PlanError::Export { name: name.clone(), error })?;
+            let before = old.get(name).cloned().unwrap_or_default();
+            if after != before {
+                changes.insert(name.clone(), (before, after));
+            }
+        }
+        for (name, before) in old {
+            if !self.input.program.exports.contains_key(name) {
+                changes.insert(name.clone(), (before.clone(), Value::Null));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn step(&mut self, at: usize, declared: &Declared, record: Option<&Record>) -> Result<Step, PlanError> {
+        let urn = &declared.urn;
+        let mut step = Step {
+            urn: urn.clone(),
+            op: Op::Same,
+            reasons: Vec::new(),
+            diff: Vec::new(),
+            depends_on: self.dependencies(at),
+            id: record.map(|r| r.id.clone()),
+            adopted: None,
+        };
+        let mut desired = inputs(declared, &self.outputs)?;
+        let Some(record) = record else {
+            if let Some(id) = &declared.options.import {
+                self.adopt(&mut step, declared, desired, id)?;
+                return Ok(step);
+            }
+            if let Some(id) = self.input.gone.get(urn) {
+                step.reasons.push(format!("{id} is gone from the cloud"));
+            }
+            step.op = Op::Create;
+            step.diff = diff::describe_new(declared.schema, &desired);
+            return Ok(step);
+        };
+        diff::ignore(&mut desired, record, &declared.options.ignore_changes);
+        let changes = diff::changed(declared.schema, &desired, record);
+        step.diff = diff::describe(&changes);
+        let replace = self.replace_reasons(declared, record, &changes)?;
+        if !replace.is_empty() {
+            step.op = Op::Replace(order(declared, record, &desired));
+            step.reasons = replace;
+            if record.protect || declared.options.protect {
+                self.protected.push((urn.clone(), format!("it would be replaced: {}", step.reasons.join("; "))));
+            }
+        } else if !changes.is_empty() || record.incomplete {
+            step.op = Op::Update;
+            if record.incomplete {
+                step.reasons.push("its creation was not finished".to_owned());
+            }
+            for change in changes.iter().filter(|c| c.uncertain) {
+                step.reasons.push(format!("it is not known whether the last change of {} arrived", change.field.name));
+            }
+        }
+        Ok(step)
+    }
+
+    fn dependencies(&self, at: usize) -> BTreeSet<Urn> {
+        self.graph.dependencies(at).iter().map(|&d| self.input.program.resources[d].urn.clone()).collect()
+    }
+
+    fn replace_reasons(
+        &self,
+        declared: &Declared,
+        record: &Record,
+        changes: &[Changed],
+    ) -> Result<Vec<String>, PlanError> {
+        let mut reasons = Vec::new();
+        for change in changes.iter().filter(|c| c.field.replace) {
+            let name = change.field.name;
+            reasons.push(if change.after.has_unknown() {
+                format!("{name} will be another one, and it cannot be changed in place")
+            } else {
+                format!("{name} cannot be changed in place")
+            });
+        }
+        if record.provider != declared.options.provider {
+            reasons.push("it moves to another account or region".to_owned());
+        }
+        let triggers = triggers(declared, &self.outputs)?;
+        if triggers != record.replace_on {
+            reasons.push("a value that it is to be replaced on changes".to_owned());
+        }
+        if self.input.options.replace.contains(&declared.urn) {
+            reasons.push("asked for with --replace".to_owned());
+        }
+        Ok(reasons)
+    }
+
+    fn adopt(&self, step: &mut Step, declared: &Declared, mut desired: ValueMap, id: &str) -> Result<(), PlanError> {
+        let urn = &declared.urn;
+        let Some(Read::Present(observed)) = self.input.adoptable.get(urn) else {
+            return Err(PlanError::NothingToAdopt { urn: urn.clone(), id: id.to_owned() });
+        };
+        let mut record = Record {
+            id: id.to_owned(),
+            provider: declared.options.provider.clone(),
+            // Only what the program sets becomes phx's; the rest stays whoever's it is.
+            inputs: observed.fields.iter().filter(|(k, _)| desired.contains_key(*k)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            outputs: observed.outputs.clone(),
+            depends_on: step.depends_on.clone(),
+            protect: declared.options.protect,
+            retain: declared.options.retain,
+            ..Record::default()
+        };
+        diff::ignore(&mut desired, &record, &declared.options.ignore_changes);
+        let changes = diff::changed(declared.schema, &desired, &record);
+        step.diff = diff::describe(&changes);
+        let wrong: Vec<&FieldDiff> = step.diff.iter().filter(|d| d.forces_replace).collect();
+        if !wrong.is_empty() {
+            let mut fields = String::new();
+            for d in wrong {
+                let _ = write!(fields, "{} is {:?} and would become {:?}; ", d.path, d.before, d.after);
+            }
+            let fields = fields.trim_end_matches("; ").to_owned();
+            return Err(PlanError::AdoptedDiffers { urn: urn.clone(), id: id.to_owned(), fields });
+        }
+        record.replace_on = triggers(declared, &self.outputs)?;
+        step.op = Op::Adopt;
+        step.id = Some(id.to_owned());
+        step.reasons.push(format!("{id} exists and becomes this stack's"));
+        step.adopted = Some(Box::new(record));
+        Ok(())
+    }
+
+    /// Where an object is deleted before its successor exists, so must be the replaced ones that depend on it.
+    fn delete_dependents_first(&mut self) {
+        let mut first: BTreeSet<Urn> = BTreeSet::new();
+        for step in &mut self.steps {
+            let Op::Replace(order) = &mut step.op else { continue };
+            let record = self.input.state.resources.get(&step.urn);
+            let dragged = record.is_some_and(|r| r.depends_on.iter().any(|d| first.contains(d)));
+            if dragged && *order == ReplaceOrder::CreateBeforeDelete {
+                *order = ReplaceOrder::DeleteBeforeCreate;
+                step.reasons.push("what it depends on is deleted before its successor exists".to_owned());
+            }
+            if *order == ReplaceOrder::DeleteBeforeCreate {
+                first.insert(step.urn.clone());
+            }
+        }
+    }
+}
+
+/// The values of a resource's inputs, as far as they are known; what is null is left out.
+pub fn inputs(declared: &Declared, env: &dyn Env) -> Result<ValueMap, PlanError> {
+    let mut values = ValueMap::new();
+    for (field, expression) in &declared.inputs {
+        let value = expression.eval(env).map_err(|error| PlanError::Input {
+            urn: declared.urn.clone(),
+            field: field.clone(),
+            error,
+        })?;
+        if value != Value::Null {
+            values.insert(field.clone(), value);
+        }
+    }
+    Ok(values)
+}
+
+/// The values of a resource's `replace_on` option.
+pub fn triggers(declared: &Declared, env: &dyn Env) -> Result<Vec<Value>, PlanError> {
+    let error = |error| PlanError::Input { urn: declared.urn.clone(), field: "replace_on".to_owned(), error };
+    declared.options.replace_on.iter().map(|e| e.eval(env).map_err(error)).collect()
+}
+
+/// The order of a replacement: as the program says, else the new object first unless it would have to share with the old one what no two
+/// objects of the type may.
+fn order(declared: &Declared, record: &Record, desired: &ValueMap) -> ReplaceOrder {
+    let delete_first = declared.options.delete_before_replace.unwrap_or_else(|| shares_name(declared.schema, record, desired));
+    if delete_first { ReplaceOrder::DeleteBeforeCreate } else { ReplaceOrder::CreateBeforeDelete }
+}
+
+fn shares_name(schema: &'static Schema, record: &Record, desired: &ValueMap) -> bool {
+    !schema.unique.is_empty()
+        && schema.unique.iter().all(|name| {
+            let (old, new) = (record.actual(name), desired.get(*name).unwrap_or(&Value::Null));
+            match schema.field(name) {
+                // Two that are not set are equal here: both objects would get the same default.
+                Some(field) => !new.has_unknown() && canonical(field, old) == canonical(field, new),
+                None => false,
+            }
+        })
+}
+
+/// The plan of a `destroy`.
+pub fn plan_destroy(
+    project: &ProjectName,
+    stack: &StackName,
+    state: &State,
+    options: &PlanOptions,
+) -> Result<Plan, PlanError> {
+    for urn in &options.targets {
+        if !state.resources.contains_key(urn) {
+            return Err(PlanError::UnknownTarget(urn.clone()));
+        }
+    }
+    let selected = (!options.targets.is_empty()).then(|| with_dependents(state, &options.targets));
+    let chosen = |urn: &Urn| selected.as_ref().is_none_or(|s| s.contains(urn));
+    let steps = deletions(state, chosen, chosen);
+    let protected: Vec<(Urn, String)> = steps
+        .iter()
+        .filter(|s| s.op == Op::Delete && state.resources.get(&s.urn).is_some_and(|r| r.protect))
+        .map(|s| (s.urn.clone(), "the stack would be destroyed".to_owned()))
+        .collect();
+    if !protected.is_empty() {
+        return Err(PlanError::Protected(protected));
+    }
+    let outputs = match selected {
+        Some(_) => BTreeMap::new(),
+        None => state.outputs.iter().map(|(k, v)| (k.clone(), (v.clone(), Value::Null))).collect(),
+    };
+    Ok(Plan {
+        project: project.clone(),
+        stack: stack.clone(),
+        lineage: state.lineage.clone(),
+        serial: state.serial,
+        program_hash: String::new(),
+        renames: Vec::new(),
+        steps,
+        outputs,
+    })
+}
+
+/// The targets and everything that the state knows to depend on them.
+fn with_dependents(state: &State, targets: &[Urn]) -> BTreeSet<Urn> {
+    let mut dependents: BTreeMap<&Urn, Vec<&Urn>> = BTreeMap::new();
+    for (urn, record) in &state.resources {
+        for needed in &record.depends_on {
+            dependents.entry(needed).or_default().push(urn);
+        }
+    }
+    let mut selected = BTreeSet::new();
+    let mut todo: Vec<&Urn> = targets.iter().collect();
+    while let Some(urn) = todo.pop() {
+        if selected.insert(urn.clone()) {
+            todo.extend(dependents.get(urn).into_iter().flatten());
+        }
+    }
+    selected
+}
+
+/// The steps that end objects, dependents before what they depend on: the resources that `ends` names, and the deposed objects of those
+/// that `chosen` names.
+fn deletions(state: &State, ends: impl Fn(&Urn) -> bool, chosen: impl Fn(&Urn) -> bool) -> Vec<Step> {
+    let objects: Vec<(&Urn, &Record, Op)> = state
+        .resources
+        .iter()
+        .filter(|(urn, _)| ends(urn))
+        .map(|(urn, r)| (urn, r, if r.retain { Op::Forget } else { Op::Delete }))
+        .chain(state.deposed.iter().filter(|d| chosen(&d.urn)).map(|d| (&d.urn, &d.record, Op::DeleteDeposed)))
+        .collect();
+    let mut by_urn: BTreeMap<&Urn, Vec<usize>> = BTreeMap::new();
+    for (at, (urn, _, _)) in objects.iter().enumerate() {
+        by_urn.entry(urn).or_default().push(at);
+    }
+    let mut waiting = vec![0usize; objects.len()];
+    let needs = |at: usize| {
+        let (urn, record, _) = objects[at];
+        record.depends_on.iter().filter(move |d| *d != urn).filter_map(|d| by_urn.get(d)).flatten().copied()
+    };
+    for at in 0..objects.len() {
+        for needed in needs(at) {
+            waiting[needed] += 1;
+        }
+    }
+    let mut ready: BTreeSet<usize> = (0..objects.len()).filter(|&at| waiting[at] == 0).collect();
+    let mut steps = Vec::with_capacity(objects.len());
+    while let Some(at) = ready.pop_first() {
+        let (urn, record, op) = objects[at];
+        for needed in needs(at) {
+            waiting[needed] -= 1;
+            if waiting[needed] == 0 {
+                ready.insert(needed);
+            }
+        }
+        let reason = match op {
+            Op::DeleteDeposed => vec!["a replacement has taken its place".to_owned()],
+            Op::Forget => vec!["it is to be retained: the object stays in the cloud".to_owned()],
+            _ => Vec::new(),
+        };
+        steps.push(Step {
+            urn: urn.clone(),
+            op,
+            reasons: reason,
+            diff: Vec::new(),
+            depends_on: record.depends_on.clone(),
+            id: Some(record.id.clone()),
+            adopted: None,
+        });
+    }
+    steps
+}
+
+/// What the tests of the pure parts share.
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::*;
+    use phx_model::Expr;
+    use phx_model::schema::{Field, Identity, Kind};
+    use phx_model::stack::Options;
+
+    const FIELD: Field = Field {
+        name: "",
+        kind: Kind::String,
+        doc: "",
+        required: false,
+        replace: false,
+        secret: false,
+        write_only: false,
+        cloud_default: false,
+        set: false,
+        normalize: None,
+    };
+
+    /// A type with one field of each behaviour: `name` (replace), `size`, `zone` (cloud default, replace), `tags`.
+    pub(crate) static THING: Schema = Schema {
+        type_name: "test:unit:Thing",
+        terraform: None,
+        cloudformation: None,
+        doc: "",
+        identity: Identity::IntentTag,
+        unique: &[],
+        fields: &[
+            Field { name: "name", replace: true, ..FIELD },
+            Field { name: "size", kind: Kind::Int, ..FIELD },
+            Field { name: "zone", cloud_default: true, replace: true, ..FIELD },
+            Field { name: "tags", kind: Kind::Map(&Kind::String), ..FIELD },
+        ],
+        outputs: &[
+            OutputField { name: "id", kind: Kind::String, doc: "", secret: false, volatile: false },
+            OutputField { name: "version", kind: Kind::String, doc: "", secret: false, volatile: true },
+        ],
+    };
+
+    /// The same, but no two may have one name.
+    pub(crate) static UNIQUE: Schema =
+        Schema { type_name: "test:unit:Unique", unique: &["size"], fields: THING.fields, outputs: THING.outputs, ..copy(&THING) };
+
+    const fn copy(s: &Schema) -> Schema {
+        Schema {
+            type_name: s.type_name,
+            terraform: None,
+            cloudformation: None,
+            doc: s.doc,
+            identity: s.identity,
+            unique: s.unique,
+            fields: s.fields,
+            outputs: s.outputs,
+        }
+    }
+
+    pub(crate) struct ProgramBuilder {
+        pub(crate) program: Program,
+    }
+
+    impl ProgramBuilder {
+        pub(crate) fn new() -> Self {
+            let name = |n| StackName::new(n).unwrap();
+            let program =
+                Program { project: name("p"), stack: name("s"), resources: Vec::new(), exports: BTreeMap::new() };
+            Self { program }
+        }
+
+        fn urn_of(&self, schema: &Schema, name: &str) -> Urn {
+            Urn::new(&self.program.project, &self.program.stack, schema.type_name, name).unwrap()
+        }
+
+        pub(crate) fn urn(&self, name: &str) -> Urn {
+            let known = self.program.resources.iter().find(|d| d.urn.name() == name);
+            known.map_or_else(|| self.urn_of(&THING, name), |d| d.urn.clone())
+        }
+
+        pub(crate) fn add(&mut self, name: &str, depends_on: &[&str]) -> &mut Self {
+            self.add_as(&THING, name, depends_on)
+        }
+
+        pub(crate) fn add_as(&mut self, schema: &'static Schema, name: &str, depends_on: &[&str]) -> &mut Self {
+            let options = Options { depends_on: depends_on.iter().map(|d| self.urn(d)).collect(), ..Options::default() };
+            let inputs = [("name".to_owned(), Expr::Literal(Value::String(name.into())))].into();
+            self.program.resources.push(Declared { urn: self.urn_of(schema, name), schema, inputs, options });
+            self
+        }
+
+        pub(crate) fn get(&mut self, name: &str) -> &mut Declared {
+            self.program.resources.iter_mut().find(|d| d.urn.name() == name).unwrap()
+        }
+
+        pub(crate) fn depends(&mut self, name: &str, on: &str) {
+            let on = self.urn(on);
+            self.get(name).options.depends_on.push(on);
+        }
+
+        pub(crate) fn set(&mut self, name: &str, field: &str, value: Expr) -> &mut Self {
+            self.get(name).inputs.insert(field.to_owned(), value);
+            self
+        }
+
+        /// An expression for a resource's output.
+        pub(crate) fn output(&self, name: &str, output: &str) -> Expr {
+            Expr::Ref { urn: self.urn(name), output: output.to_owned() }
+        }
+
+        /// The state in which everything is as the program says, with the ids `id-<name>`.
+        pub(crate) fn applied(&self) -> State {
+            struct Applied<'a>(&'a State);
+            impl Env for Applied<'_> {
+                fn output(&self, urn: &Urn, output: &str) -> Option<Value> {
+                    self.0.resources.get(urn)?.outputs.get(output).cloned()
+                }
+            }
+            let mut state = State::empty("lineage");
+            let graph = Graph::new(&self.program).unwrap();
+            for &at in graph.order() {
+                let declared = &self.program.resources[at];
+                let id = format!("id-{}", declared.urn.name());
+                let text = |t: &str| Value::String(t.to_owned());
+                let record = Record {
+                    inputs: inputs(declared, &Applied(&state)).unwrap(),
+                    replace_on: triggers(declared, &Applied(&state)).unwrap(),
+                    outputs: [("id".to_owned(), text(&id)), ("version".to_owned(), text("1"))].into(),
+                    id,
+                    depends_on: graph.dependencies(at).iter().map(|&d| self.program.resources[d].urn.clone()).collect(),
+                    protect: declared.options.protect,
+                    retain: declared.options.retain,
+                    ..Record::default()
+                };
+                state.resources.insert(declared.urn.clone(), record);
+            }
+            state
+        }
+
+        pub(crate) fn plan(&self, state: &State) -> Result<Plan, PlanError> {
+            self.plan_with(state, &PlanOptions::default())
+        }
+
+        pub(crate) fn plan_with(&self, state: &State, options: &PlanOptions) -> Result<Plan, PlanError> {
+            let (gone, adoptable) = (BTreeMap::new(), BTreeMap::new());
+            plan(&PlanInput { program: &self.program, state, gone: &gone, adoptable: &adoptable, options })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

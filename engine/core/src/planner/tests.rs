@@ -1,0 +1,287 @@
+use super::tests_support::{ProgramBuilder, UNIQUE};
+use super::*;
+use crate::schedule::{Work, schedule};
+use phx_model::Expr;
+
+fn int(n: i64) -> Expr {
+    Expr::Literal(Value::Int(n))
+}
+
+fn text(t: &str) -> Expr {
+    Expr::Literal(Value::String(t.to_owned()))
+}
+
+fn ops(plan: &Plan) -> Vec<(String, Op)> {
+    plan.steps.iter().map(|s| (s.urn.name().to_owned(), s.op)).collect()
+}
+
+fn op(plan: &Plan, name: &str) -> Op {
+    plan.steps.iter().find(|s| s.urn.name() == name).unwrap().op
+}
+
+const CREATE_FIRST: Op = Op::Replace(ReplaceOrder::CreateBeforeDelete);
+const DELETE_FIRST: Op = Op::Replace(ReplaceOrder::DeleteBeforeCreate);
+
+/// The actions of a plan in an order that their needs allow, as `create a`.
+fn run(p: &ProgramBuilder, state: &State, plan: &Plan) -> Vec<String> {
+    let actions = schedule(plan, &p.program, state);
+    let mut done: Vec<usize> = Vec::new();
+    while done.len() < actions.len() {
+        let next = (0..actions.len())
+            .find(|i| !done.contains(i) && actions[*i].needs.iter().all(|n| done.contains(n)))
+            .expect("the schedule has a circle");
+        done.push(next);
+    }
+    let verb = |w: &Work| match w {
+        Work::Create => "create",
+        Work::Update => "update",
+        Work::Delete { .. } => "delete",
+        Work::Adopt => "adopt",
+        Work::Forget { .. } => "forget",
+    };
+    done.iter().map(|&i| format!("{} {}", verb(&actions[i].work), actions[i].urn.name())).collect()
+}
+
+#[track_caller]
+fn before(order: &[String], first: &str, then: &str) {
+    let at = |what: &str| order.iter().position(|o| o == what).unwrap_or_else(|| panic!("no {what:?} in {order:?}"));
+    assert!(at(first) < at(then), "{first:?} is not before {then:?} in {order:?}");
+}
+
+#[test]
+fn a_new_program_is_created_in_order_with_its_unknowns_named() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]);
+    let reference = p.output("a", "id");
+    p.set("b", "zone", reference);
+    let state = State::empty("l");
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(ops(&plan), [("a".into(), Op::Create), ("b".into(), Op::Create)]);
+    let zone = plan.steps[1].diff.iter().find(|d| d.path == "zone").unwrap();
+    assert_eq!(zone.after, Value::Unknown);
+    before(&run(&p, &state, &plan), "create a", "create b");
+}
+
+#[test]
+fn what_is_as_it_should_be_needs_nothing() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &["a"]);
+    let reference = p.output("a", "id");
+    p.set("b", "zone", reference);
+    let plan = p.plan(&p.applied()).unwrap();
+    assert!(plan.is_empty(), "{plan:?}");
+    assert_eq!(plan.summary().same, 2);
+}
+
+#[test]
+fn plans_are_the_same_byte_for_byte() {
+    let mut p = ProgramBuilder::new();
+    p.add("c", &[]).add("a", &["c"]).add("b", &["c"]);
+    let state = State::empty("l");
+    let plan = || p.plan(&state).unwrap().to_json().to_string();
+    assert_eq!(plan(), plan());
+}
+
+#[test]
+fn a_replacement_drags_along_only_those_that_cannot_be_changed_in_place() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("replaced", &[]).add("updated", &[]).add("untouched", &["a"]);
+    let (zone, tags) = (p.output("a", "id"), Expr::Map([("a".to_owned(), p.output("a", "id"))].into()));
+    p.set("replaced", "zone", zone).set("updated", "tags", tags);
+    let state = p.applied();
+    p.set("a", "name", text("other"));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(op(&plan, "a"), CREATE_FIRST);
+    assert_eq!(op(&plan, "replaced"), CREATE_FIRST);
+    assert_eq!(op(&plan, "updated"), Op::Update);
+    assert_eq!(op(&plan, "untouched"), Op::Same);
+    let order = run(&p, &state, &plan);
+    before(&order, "create a", "create replaced");
+    before(&order, "create replaced", "delete replaced");
+    before(&order, "delete replaced", "delete a");
+    before(&order, "update updated", "delete a");
+}
+
+#[test]
+fn objects_that_cannot_live_side_by_side_are_deleted_first_and_so_are_their_dependents() {
+    let mut p = ProgramBuilder::new();
+    p.add_as(&UNIQUE, "a", &[]).add("b", &[]);
+    p.set("a", "size", int(1));
+    let reference = p.output("a", "id");
+    p.set("b", "zone", reference);
+    let state = p.applied();
+    p.set("a", "name", text("other"));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!((op(&plan, "a"), op(&plan, "b")), (DELETE_FIRST, DELETE_FIRST));
+    let order = run(&p, &state, &plan);
+    assert_eq!(order, ["delete b", "delete a", "create a", "create b"]);
+
+    p.set("a", "size", int(2));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!((op(&plan, "a"), op(&plan, "b")), (CREATE_FIRST, CREATE_FIRST), "the shared value changes, so both can live");
+}
+
+#[test]
+fn the_program_can_choose_the_order_of_a_replacement() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    let state = p.applied();
+    p.set("a", "name", text("other"));
+    p.get("a").options.delete_before_replace = Some(true);
+    assert_eq!(op(&p.plan(&state).unwrap(), "a"), DELETE_FIRST);
+}
+
+#[test]
+fn an_update_makes_only_the_volatile_outputs_unknown() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("stable", &[]).add("volatile", &[]);
+    let (id, version) = (p.output("a", "id"), p.output("a", "version"));
+    p.set("stable", "zone", id).set("volatile", "size", version);
+    let state = p.applied();
+    p.set("a", "size", int(9));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!((op(&plan, "a"), op(&plan, "stable"), op(&plan, "volatile")), (Op::Update, Op::Same, Op::Update));
+}
+
+#[test]
+fn what_leaves_the_program_is_deleted_after_its_dependents() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &["a"]).add("c", &["b"]);
+    let state = p.applied();
+    p.program.resources.clear();
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(run(&p, &state, &plan), ["delete c", "delete b", "delete a"]);
+    let order: Vec<_> = plan.steps.iter().map(|s| s.urn.name()).collect();
+    assert_eq!(order, ["c", "b", "a"]);
+}
+
+#[test]
+fn a_dependent_lets_go_before_what_it_held_is_deleted() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]);
+    let tags = Expr::Map([("a".to_owned(), p.output("a", "id"))].into());
+    p.set("b", "tags", tags);
+    let state = p.applied();
+    p.program.resources.remove(0);
+    p.get("b").inputs.remove("tags");
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(run(&p, &state, &plan), ["update b", "delete a"]);
+}
+
+#[test]
+fn protected_objects_are_neither_deleted_nor_replaced_and_all_are_named() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]);
+    for name in ["a", "b"] {
+        p.get(name).options.protect = true;
+    }
+    let state = p.applied();
+    p.set("a", "name", text("other"));
+    p.program.resources.remove(1);
+    let Err(PlanError::Protected(found)) = p.plan(&state) else { panic!("not refused") };
+    assert_eq!(found.iter().map(|(u, _)| u.name()).collect::<Vec<_>>(), ["a", "b"]);
+    let everything = plan_destroy(&p.program.project, &p.program.stack, &state, &PlanOptions::default());
+    assert!(matches!(everything, Err(PlanError::Protected(v)) if v.len() == 2));
+}
+
+#[test]
+fn retained_objects_are_forgotten_and_not_deleted() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    p.get("a").options.retain = true;
+    let state = p.applied();
+    p.program.resources.clear();
+    assert_eq!(ops(&p.plan(&state).unwrap()), [("a".to_owned(), Op::Forget)]);
+}
+
+#[test]
+fn a_retained_object_is_left_in_the_cloud_when_it_is_replaced() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    p.get("a").options.retain = true;
+    let state = p.applied();
+    p.set("a", "name", text("other"));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(run(&p, &state, &plan), ["create a", "forget a"]);
+}
+
+#[test]
+fn an_alias_is_a_rename_and_nothing_more() {
+    let mut p = ProgramBuilder::new();
+    p.add("old", &[]);
+    p.set("old", "name", text("fixed"));
+    let mut state = p.applied();
+    let mut q = ProgramBuilder::new();
+    q.add("new", &[]);
+    q.set("new", "name", text("fixed"));
+    q.get("new").options.aliases.push("old".into());
+    let found = renames(&q.program, &state).unwrap();
+    assert_eq!(found, [(p.urn("old"), q.urn("new"))]);
+    for (from, to) in found {
+        state.apply(&phx_model::state::Entry::Renamed { from, to }).unwrap();
+    }
+    assert!(q.plan(&state).unwrap().is_empty());
+    assert!(renames(&q.program, &state).unwrap().is_empty(), "once renamed, there is nothing left to rename");
+}
+
+#[test]
+fn replace_on_replaces_when_its_value_changes() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    p.get("a").options.replace_on.push(text("1"));
+    let state = p.applied();
+    assert!(p.plan(&state).unwrap().is_empty());
+    p.get("a").options.replace_on[0] = text("2");
+    assert_eq!(op(&p.plan(&state).unwrap(), "a"), CREATE_FIRST);
+}
+
+#[test]
+fn targets_bring_what_they_depend_on_and_nothing_else() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &["a"]).add("c", &["b"]).add("d", &[]);
+    let options = PlanOptions { targets: vec![p.urn("b")], ..PlanOptions::default() };
+    let plan = p.plan_with(&State::empty("l"), &options).unwrap();
+    assert_eq!(ops(&plan), [("a".into(), Op::Create), ("b".into(), Op::Create)]);
+    let state = p.applied();
+    let destroy = plan_destroy(&p.program.project, &p.program.stack, &state, &options).unwrap();
+    let names: Vec<_> = destroy.steps.iter().map(|s| s.urn.name()).collect();
+    assert_eq!(names, ["c", "b"], "a destroy takes what depends on the target along");
+    let unknown = PlanOptions { targets: vec![p.urn("nobody")], ..PlanOptions::default() };
+    assert!(matches!(p.plan_with(&state, &unknown), Err(PlanError::UnknownTarget(_))));
+}
+
+#[test]
+fn a_name_is_given_up_before_another_resource_takes_it() {
+    let mut p = ProgramBuilder::new();
+    p.add_as(&UNIQUE, "old", &[]);
+    p.set("old", "size", int(7));
+    let state = p.applied();
+    let mut q = ProgramBuilder::new();
+    q.add_as(&UNIQUE, "new", &[]);
+    q.set("new", "size", int(7));
+    let plan = q.plan(&state).unwrap();
+    assert_eq!(run(&q, &state, &plan), ["delete old", "create new"]);
+}
+
+#[test]
+fn exports_show_what_changes() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    let id = p.output("a", "id");
+    p.program.exports.insert("id".into(), id);
+    let plan = p.plan(&State::empty("l")).unwrap();
+    assert_eq!(plan.outputs["id"], (Value::Null, Value::Unknown));
+    let mut state = p.applied();
+    state.outputs.insert("id".into(), Value::String("id-a".into()));
+    assert!(p.plan(&state).unwrap().is_empty());
+}
+
+#[test]
+fn the_hash_tells_programs_apart_and_knows_no_secret() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    let first = program_hash(&p.program);
+    assert_eq!(first, program_hash(&p.program));
+    p.set("a", "size", int(1));
+    assert_ne!(first, program_hash(&p.program));
+}

@@ -1,0 +1,248 @@
+//! From a plan to actions: which of them there are and which must wait for which. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use phx_model::state::{Record, State};
+use phx_model::{Program, Urn};
+
+use crate::plan::{Op, Plan, ReplaceOrder, Step};
+
+/// What an action does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Make a new object of the resource.
+    Create,
+    /// Change the object in place.
+    Update,
+    /// Delete the object of this id.
+    Delete {
+        /// The cloud's id.
+        id: String,
+    },
+    /// Record the object as phx's own, and update it if the step has a diff.
+    Adopt,
+    /// Forget the object of this id.
+    Forget {
+        /// The cloud's id.
+        id: String,
+    },
+}
+
+/// One action.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// The resource.
+    pub urn: Urn,
+    /// The plan's step it belongs to, by its place.
+    pub step: usize,
+    /// What it does.
+    pub work: Work,
+    /// The actions that must be done before it, by their places.
+    pub needs: Vec<usize>,
+    /// How many actions lie on the longest way from it to an end; the larger, the sooner it should begin.
+    pub depth: u32,
+}
+
+/// The actions of a plan. Their needs form no cycle.
+pub fn schedule(plan: &Plan, program: &Program, state: &State) -> Vec<Action> {
+    let mut builder = Builder::default();
+    for (at, step) in plan.steps.iter().enumerate() {
+        builder.add(at, step, state);
+    }
+    builder.order_makes(plan);
+    builder.order_deletes(plan, state);
+    builder.order_names(plan, program, state);
+    builder.finish()
+}
+
+#[derive(Default)]
+struct Builder {
+    actions: Vec<Action>,
+    /// The action after which the resource is as the program wants it.
+    make: BTreeMap<Urn, usize>,
+    /// The actions that end an object, by resource and id.
+    end: BTreeMap<(Urn, String), usize>,
+}
+
+impl Builder {
+    fn push(&mut self, step: usize, urn: &Urn, work: Work) -> usize {
+        self.actions.push(Action { urn: urn.clone(), step, work, needs: Vec::new(), depth: 0 });
+        self.actions.len() - 1
+    }
+
+    fn push_delete(&mut self, at: usize, step: &Step) -> usize {
+        // Every step that deletes has the id of what it deletes: the planner takes it from the record.
+        let id = step.id.clone().unwrap_or_default();
+        let node = self.push(at, &step.urn, Work::Delete { id: id.clone() });
+        self.end.insert((step.urn.clone(), id), node);
+        node
+    }
+
+    fn add(&mut self, at: usize, step: &Step, state: &State) {
+        let make = match step.op {
+            Op::Same => return,
+            Op::Create => self.push(at, &step.urn, Work::Create),
+            Op::Update => self.push(at, &step.urn, Work::Update),
+            Op::Adopt => self.push(at, &step.urn, Work::Adopt),
+            Op::Forget => {
+                let id = step.id.clone().unwrap_or_default();
+                self.push(at, &step.urn, Work::Forget { id });
+                return;
+            }
+            Op::Delete | Op::DeleteDeposed => {
+                self.push_delete(at, step);
+                return;
+            }
+            Op::Replace(order) => {
+                let create = self.push(at, &step.urn, Work::Create);
+                let retained = state.resources.get(&step.urn).is_some_and(|r| r.retain);
+                let delete = self.push_delete(at, step);
+                if let (true, Some(id)) = (retained, &step.id) {
+                    self.actions[delete].work = Work::Forget { id: id.clone() };
+                }
+                match order {
+                    ReplaceOrder::CreateBeforeDelete => self.actions[delete].needs.push(create),
+                    ReplaceOrder::DeleteBeforeCreate => self.actions[create].needs.push(delete),
+                }
+                create
+            }
+        };
+        self.make.insert(step.urn.clone(), make);
+    }
+
+    /// What is made waits for what it depends on.
+    fn order_makes(&mut self, plan: &Plan) {
+        for step in &plan.steps {
+            let Some(&node) = self.make.get(&step.urn) else { continue };
+            if !step.op.makes() {
+                continue;
+            }
+            let needs = step.depends_on.iter().filter_map(|urn| self.make.get(urn)).copied();
+            self.actions[node].needs.extend(needs);
+        }
+    }
+
+    /// What is deleted waits until nothing that the state knows of needs it any more: until its dependents are deleted, or have been
+    /// changed to do without it.
+    fn order_deletes(&mut self, plan: &Plan, state: &State) {
+        let mut edges: Vec<(usize, usize)> = Vec::new();
+        let objects = state.resources.iter().chain(state.deposed.iter().map(|d| (&d.urn, &d.record)));
+        for (urn, record) in objects {
+            let dependent_end = self.end.get(&(urn.clone(), record.id.clone())).copied();
+            let dependent_make = self.make.get(urn).copied();
+            for needed in &record.depends_on {
+                for ((_, _), &end) in self.end.range((needed.clone(), String::new())..).take_while(|((u, _), _)| u == needed) {
+                    if let Some(dependent_end) = dependent_end {
+                        edges.push((end, dependent_end));
+                    }
+                    if let Some(make) = dependent_make
+                        && !self.deleted_first(plan, end)
+                    {
+                        edges.push((end, make));
+                    }
+                }
+            }
+        }
+        for (node, needs) in edges {
+            if node != needs {
+                self.actions[node].needs.push(needs);
+            }
+        }
+    }
+
+    /// Whether the action is the delete of a replacement that deletes first: its dependents wait for the new object, so it can't wait for them.
+    fn deleted_first(&self, plan: &Plan, end: usize) -> bool {
+        plan.steps[self.actions[end].step].op == Op::Replace(ReplaceOrder::DeleteBeforeCreate)
+    }
+
+    /// A new object that takes a name (see `Schema::unique`) waits until the object that had it is deleted, unless that must itself wait
+    /// for the new one.
+    fn order_names(&mut self, plan: &Plan, program: &Program, state: &State) {
+        let mut freed: BTreeMap<String, usize> = BTreeMap::new();
+        let schemas: BTreeMap<&str, _> = program.resources.iter().map(|d| (d.schema.type_name, d.schema)).collect();
+        for ((urn, id), &node) in &self.end {
+            let pure = matches!(plan.steps[self.actions[node].step].op, Op::Delete | Op::DeleteDeposed);
+            let record = state.resources.get(urn).filter(|r| r.id == *id);
+            if let (true, Some(record), Some(schema)) = (pure, record, schemas.get(urn.type_name()))
+                && let Some(key) = unique_key(schema, record)
+            {
+                freed.insert(key, node);
+            }
+        }
+        if freed.is_empty() {
+            return;
+        }
+        for step in plan.steps.iter().filter(|s| s.op == Op::Create) {
+            let Some(schema) = schemas.get(step.urn.type_name()) else { continue };
+            let values = step.diff.iter().map(|d| (d.path.clone(), d.after.clone())).collect();
+            let wanted = Record { inputs: values, ..Record::default() };
+            let (Some(key), Some(&create)) = (unique_key(schema, &wanted), self.make.get(&step.urn)) else {
+                continue;
+            };
+            if let Some(&delete) = freed.get(&key)
+                && !self.reaches(delete, create)
+            {
+                self.actions[create].needs.push(delete);
+            }
+        }
+    }
+
+    /// Whether `from` waits for `to`, directly or not.
+    fn reaches(&self, from: usize, to: usize) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![from];
+        while let Some(node) = todo.pop() {
+            if node == to {
+                return true;
+            }
+            if seen.insert(node) {
+                todo.extend(&self.actions[node].needs);
+            }
+        }
+        false
+    }
+
+    fn finish(mut self) -> Vec<Action> {
+        for action in &mut self.actions {
+            action.needs.sort_unstable();
+            action.needs.dedup();
+        }
+        set_depths(&mut self.actions);
+        self.actions
+    }
+}
+
+/// What no two objects of the type may share, as text; `None` if the type has no such thing or it is not known.
+fn unique_key(schema: &phx_model::schema::Schema, record: &Record) -> Option<String> {
+    if schema.unique.is_empty() {
+        return None;
+    }
+    let mut key = schema.type_name.to_owned();
+    for field in schema.unique {
+        let value = record.inputs.get(*field).unwrap_or(&phx_model::Value::Null);
+        key.push('\0');
+        key.push_str(&value.to_plain_json()?.to_string());
+    }
+    Some(key)
+}
+
+/// Longest ways to an end, by going from the ends backwards.
+fn set_depths(actions: &mut [Action]) {
+    let mut waiting: Vec<usize> = vec![0; actions.len()];
+    for action in actions.iter() {
+        for &need in &action.needs {
+            waiting[need] += 1;
+        }
+    }
+    let mut ready: Vec<usize> = (0..actions.len()).filter(|&n| waiting[n] == 0).collect();
+    while let Some(node) = ready.pop() {
+        let depth = actions[node].depth + 1;
+        for need in actions[node].needs.clone() {
+            actions[need].depth = actions[need].depth.max(depth);
+            waiting[need] -= 1;
+            if waiting[need] == 0 {
+                ready.push(need);
+            }
+        }
+    }
+}

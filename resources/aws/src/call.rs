@@ -1,0 +1,322 @@
+//! Calling AWS: which failures are repeated, and what a failure means.
+//!
+//! Three kinds of call, by what repeating them does:
+//!
+//! | | throttled, or never sent | no answer, or 5xx |
+//! |---|---|---|
+//! | [`read`](Service::read) | repeated | repeated |
+//! | [`write_idempotent`](Service::write_idempotent): sent twice it does the same once | repeated | repeated |
+//! | [`write`](Service::write): sent twice it may do it twice | repeated | returned as [`Ambiguous`](ErrorKind::Ambiguous), for the engine to settle |
+//!
+//! Waits between repetitions are exponential with full jitter. An endpoint that answers with an HTML page does not implement the
+//! operation; that is neither repeated nor taken for "not there".
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::request_id::RequestId;
+use phx_model::CloudError;
+use phx_model::error::ErrorKind;
+
+use crate::client::Service;
+
+/// How often a call is sent at most.
+const ATTEMPTS: u32 = 8;
+/// An address at which nobody answers seldom comes alive, and the user waits.
+const ATTEMPTS_UNREACHABLE: u32 = 4;
+/// The first wait is at most this long; each later one at most twice the one before.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    None,
+    Once,
+    Repeatable,
+}
+
+impl<C> Service<C> {
+    /// A call that changes nothing.
+    pub async fn read<T, E, F, Fut>(&self, operation: &'static str, send: F) -> Result<T, CloudError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        self.call(operation, Effect::None, send).await
+    }
+
+    /// A call that may do its work twice when it is sent twice.
+    pub async fn write<T, E, F, Fut>(&self, operation: &'static str, send: F) -> Result<T, CloudError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        self.call(operation, Effect::Once, send).await
+    }
+
+    /// A call that does the same once when it is sent twice: it deletes, sets, or carries a token or a name that is taken only once.
+    /// A repetition may be told so (`NotFound`, `AlreadyExists`); whoever calls judges that.
+    pub async fn write_idempotent<T, E, F, Fut>(&self, operation: &'static str, send: F) -> Result<T, CloudError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        self.call(operation, Effect::Repeatable, send).await
+    }
+
+    async fn call<T, E, F, Fut>(&self, operation: &'static str, effect: Effect, mut send: F) -> Result<T, CloudError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let pace = self.aws.pace(&self.provider, self.name, operation);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let place = pace.reserve(Instant::now());
+            if !place.is_zero() {
+                tokio::time::sleep(place).await;
+            }
+            self.aws.count(self.name, operation);
+            let failure = match send().await {
+                Ok(answer) => {
+                    pace.passed(Instant::now());
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            let error = self.explain(operation, &failure);
+            if error.kind == ErrorKind::Throttled {
+                pace.throttled(Instant::now());
+            }
+            if attempt >= attempts(error.kind, effect) {
+                return Err(settled(error, effect, attempt));
+            }
+            let wait = backoff(attempt);
+            tracing::debug!(service = self.name, operation, attempt, ?wait, %error, "call failed and is repeated");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// An answer that AWS does not document.
+    pub(crate) fn unexpected(&self, operation: &str, message: impl Into<String>) -> CloudError {
+        CloudError {
+            service: self.name.to_owned(),
+            operation: operation.to_owned(),
+            ..CloudError::local(ErrorKind::Other, message)
+        }
+    }
+
+    fn explain<E>(&self, operation: &str, failure: &SdkError<E, HttpResponse>) -> CloudError
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let mut error = explain(failure);
+        self.name.clone_into(&mut error.service);
+        operation.clone_into(&mut error.operation);
+        match (error.kind, self.aws.endpoint()) {
+            (ErrorKind::Unreachable, Some(url)) => {
+                error.message = format!("nothing answers at {url}: {}", error.message);
+                error.hint = Some("start what should listen there, or unset AWS_ENDPOINT_URL".to_owned());
+            }
+            (ErrorKind::Unreachable, None) => {
+                error.hint = Some("check the network and the region's name".to_owned());
+            }
+            (ErrorKind::Unsupported, url) => {
+                let url = url.unwrap_or_else(|| "the endpoint".to_owned());
+                error.message = format!("{url} does not implement {}:{operation}: {}", self.name, error.message);
+            }
+            _ => {}
+        }
+        error
+    }
+}
+
+/// How often a call that fails so is sent.
+fn attempts(kind: ErrorKind, effect: Effect) -> u32 {
+    match kind {
+        ErrorKind::Throttled => ATTEMPTS,
+        ErrorKind::Unreachable => ATTEMPTS_UNREACHABLE,
+        ErrorKind::Ambiguous if effect != Effect::Once => ATTEMPTS,
+        _ => 1,
+    }
+}
+
+/// The error of the last attempt as the caller sees it.
+fn settled(mut error: CloudError, effect: Effect, attempts: u32) -> CloudError {
+    // A read has no effect that could be in doubt.
+    if effect == Effect::None && error.kind == ErrorKind::Ambiguous {
+        error.kind = ErrorKind::Other;
+    }
+    if attempts > 1 {
+        error.message = format!("{} (tried {attempts} times)", error.message);
+    }
+    error
+}
+
+fn backoff(attempt: u32) -> Duration {
+    let longest = FIRST_WAIT.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(LONGEST_WAIT);
+    longest.mul_f64(jitter())
+}
+
+/// A number from 0 to 1 that differs between processes and calls; nothing depends on its quality.
+pub(crate) fn jitter() -> f64 {
+    use std::hash::{BuildHasher, Hasher};
+    let bits = std::collections::hash_map::RandomState::new().build_hasher().finish() >> 32;
+    f64::from(u32::try_from(bits).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}
+
+/// What a failure means, with everything that AWS said of it.
+pub fn explain<E>(failure: &SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + StdError + 'static,
+{
+    match failure {
+        SdkError::ServiceError(e) => refused(e.err(), e.raw()),
+        SdkError::ResponseError(e) => {
+            let raw = e.raw();
+            let mut error = if is_html(raw) {
+                CloudError::local(ErrorKind::Unsupported, html_note(raw))
+            } else {
+                let message = format!("the answer cannot be read: {}", chain(failure));
+                CloudError::local(ErrorKind::Ambiguous, message)
+            };
+            error.request_id = raw.request_id().map(str::to_owned);
+            error
+        }
+        SdkError::TimeoutError(_) => {
+            CloudError::local(ErrorKind::Ambiguous, format!("no answer in time: {}", chain(failure)))
+        }
+        _ => not_answered(failure),
+    }
+}
+
+/// No answer arrived. What matters is whether the request can have been sent.
+fn not_answered<E: StdError + 'static>(failure: &SdkError<E, HttpResponse>) -> CloudError {
+    let message = chain(failure);
+    if source_of::<CredentialsError>(failure).is_some() {
+        return CloudError::local(ErrorKind::Denied, format!("no usable AWS credentials: {message}"))
+            .hint("set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws sso login`");
+    }
+    match failure {
+        SdkError::ConstructionFailure(_) => CloudError::local(ErrorKind::Invalid, message),
+        SdkError::DispatchFailure(e) => {
+            let never_connected = source_of::<hyper_util::client::legacy::Error>(failure)
+                .is_some_and(hyper_util::client::legacy::Error::is_connect);
+            let kind = match e.as_connector_error() {
+                _ if never_connected => ErrorKind::Unreachable,
+                Some(c) if c.is_user() => ErrorKind::Invalid,
+                _ => ErrorKind::Ambiguous,
+            };
+            CloudError::local(kind, message)
+        }
+        _ => CloudError::local(ErrorKind::Ambiguous, message),
+    }
+}
+
+/// AWS answered with an error.
+fn refused<E: ProvideErrorMetadata>(answer: &E, raw: &HttpResponse) -> CloudError {
+    let meta = answer.meta();
+    let status = raw.status().as_u16();
+    let request_id = meta.request_id().or_else(|| raw.request_id()).map(str::to_owned);
+    let code = meta.code().map(str::to_owned);
+    let kind = if code.is_none() && is_html(raw) { ErrorKind::Unsupported } else { kind_of(code.as_deref(), status) };
+    let message = match meta.message() {
+        _ if kind == ErrorKind::Unsupported && code.is_none() => html_note(raw),
+        Some(message) if !message.is_empty() => message.to_owned(),
+        _ => format!("refused with status {status}"),
+    };
+    let mut error = CloudError { code, request_id, ..CloudError::local(kind, message) };
+    error.hint = match error.code.as_deref() {
+        Some("ExpiredToken" | "ExpiredTokenException" | "RequestExpired") => {
+            Some("the credentials have expired: run `aws sso login`, or fetch new ones".to_owned())
+        }
+        Some("InvalidClientTokenId" | "AuthFailure" | "UnrecognizedClientException" | "InvalidAccessKeyId") => {
+            Some("AWS does not know these credentials: check AWS_PROFILE or AWS_ACCESS_KEY_ID".to_owned())
+        }
+        Some("RequestTimeTooSkewed" | "SignatureDoesNotMatch") => {
+            Some("check the secret key and this machine's clock".to_owned())
+        }
+        _ => None,
+    };
+    error
+}
+
+/// What a code means. Codes are matched by their forms, since there are thousands and services name them alike.
+pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
+    let Some(code) = code else {
+        return match status {
+            404 => ErrorKind::NotFound,
+            429 => ErrorKind::Throttled,
+            401 | 403 => ErrorKind::Denied,
+            501 => ErrorKind::Unsupported,
+            500.. => ErrorKind::Ambiguous,
+            _ => ErrorKind::Other,
+        };
+    };
+    match code {
+        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
+        | "RequestLimitExceeded" | "TooManyRequestsException" | "TooManyRequests" | "SlowDown" | "EC2ThrottledException"
+        | "BandwidthLimitExceeded" | "PriorRequestNotComplete" | "ProvisionedThroughputExceededException" => {
+            ErrorKind::Throttled
+        }
+        "NotImplemented" | "UnknownOperationException" | "InvalidAction" | "UnsupportedOperationException" if status != 409 => {
+            ErrorKind::Unsupported
+        }
+        "DependencyViolation" | "DeleteConflict" | "DeleteConflictException" | "BucketNotEmpty" | "ResourceInUseException"
+        | "ResourceInUse" | "InvalidIPAddress.InUse" => ErrorKind::InUse,
+        "UnauthorizedOperation" | "AuthFailure" | "ExpiredToken" | "ExpiredTokenException" | "RequestExpired"
+        | "InvalidClientTokenId" | "InvalidAccessKeyId" | "UnrecognizedClientException" | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed" | "OptInRequired" | "InvalidToken" | "NotAuthorized" => ErrorKind::Denied,
+        "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" | "ResourceNotFound" | "NoSuchBucket" | "NoSuchKey"
+        | "NotFound" | "NotFoundException" | "NatGatewayNotFound" => ErrorKind::NotFound,
+        "EntityAlreadyExists" | "EntityAlreadyExistsException" | "BucketAlreadyOwnedByYou" | "BucketAlreadyExists"
+        | "ResourceAlreadyExistsException" => ErrorKind::AlreadyExists,
+        _ if code.starts_with("AccessDenied") => ErrorKind::Denied,
+        _ if code.ends_with(".NotFound") || code.ends_with("NotFoundFault") => ErrorKind::NotFound,
+        _ if code.ends_with("AlreadyExists") || code.ends_with(".Duplicate") || code.ends_with("AlreadyExistsFault") => {
+            ErrorKind::AlreadyExists
+        }
+        _ if code.ends_with(".InUse") => ErrorKind::InUse,
+        // What failed inside AWS may have had an effect before it failed.
+        _ if status >= 500 => ErrorKind::Ambiguous,
+        _ if ["Invalid", "Validation", "Malformed", "Missing"].iter().any(|form| code.starts_with(form)) => ErrorKind::Invalid,
+        _ => ErrorKind::Other,
+    }
+}
+
+fn is_html(raw: &HttpResponse) -> bool {
+    let declared = raw.headers().get("content-type").is_some_and(|t| t.trim_start().starts_with("text/html"));
+    let start = raw.body().bytes().unwrap_or_default();
+    let start = String::from_utf8_lossy(&start[..start.len().min(64)]).trim_start().to_ascii_lowercase();
+    // An empty body has no form, whatever its header says of it.
+    !start.is_empty() && (declared || start.starts_with("<!doctype html") || start.starts_with("<html"))
+}
+
+fn html_note(raw: &HttpResponse) -> String {
+    format!("it answered with status {} and an HTML page", raw.status().as_u16())
+}
+
+fn chain(failure: &(impl StdError + 'static)) -> String {
+    // The innermost error says what happened; the ones around it say that something did.
+    let mut inner: &dyn StdError = failure;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    let innermost = inner.to_string();
+    if innermost.is_empty() { DisplayErrorContext(failure).to_string() } else { innermost }
+}
+
+fn source_of<'a, E: StdError + 'static>(failure: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    std::iter::successors(Some(failure), |e| e.source()).find_map(|e| e.downcast_ref())
+}

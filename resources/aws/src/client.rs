@@ -1,0 +1,408 @@
+//! The way to AWS: credentials, region, endpoint, one HTTP client for everything, and the SDK's clients, each made when it is first needed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::config::StalledStreamProtectionConfig;
+use aws_smithy_http_client::Builder as HttpBuilder;
+use aws_smithy_http_client::tls::Provider as Tls;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use phx_model::CloudError;
+use phx_model::driver::Cx;
+use phx_model::error::ErrorKind;
+use phx_model::state::ProviderKey;
+use tokio::sync::OnceCell;
+
+use crate::pace::Pace;
+
+/// Connecting takes a tenth of a second across the world; after this long nobody is there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// No single answer of the APIs used here takes this long.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Shorter than AWS's load balancers keep an idle connection, so that no call is sent into one that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The way to AWS. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Aws {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Builder,
+    config: OnceCell<SdkConfig>,
+    clients: Mutex<Clients>,
+    calls: Mutex<BTreeMap<String, u64>>,
+    total: AtomicU64,
+    paces: Mutex<HashMap<PaceKey, Arc<Pace>>>,
+}
+
+/// Place, service, action.
+type PaceKey = (ProviderKey, &'static str, &'static str);
+
+#[derive(Default)]
+struct Clients {
+    #[cfg(feature = "ec2")]
+    ec2: HashMap<ProviderKey, aws_sdk_ec2::Client>,
+    #[cfg(feature = "iam")]
+    iam: HashMap<ProviderKey, aws_sdk_iam::Client>,
+    #[cfg(feature = "logs")]
+    logs: HashMap<ProviderKey, aws_sdk_cloudwatchlogs::Client>,
+    #[cfg(feature = "s3")]
+    s3: HashMap<ProviderKey, aws_sdk_s3::Client>,
+    sts: HashMap<ProviderKey, aws_sdk_sts::Client>,
+}
+
+/// Settings of an [`Aws`]. What is not set comes from the environment and the profile, as with the aws CLI.
+#[derive(Clone, Default)]
+pub struct Builder {
+    region: Option<String>,
+    account_id: Option<String>,
+    http_client: Option<SharedHttpClient>,
+    credentials: Option<Credentials>,
+    endpoint: Option<String>,
+}
+
+impl Builder {
+    /// The region of everything that names no other.
+    #[must_use]
+    pub fn region(mut self, region: Option<String>) -> Self {
+        self.region = region;
+        self
+    }
+
+    /// The account that the credentials must belong to.
+    #[must_use]
+    pub fn account_id(mut self, account: Option<String>) -> Self {
+        self.account_id = account;
+        self
+    }
+
+    /// Sends every request to this client instead of the network.
+    #[must_use]
+    pub fn http_client(mut self, client: SharedHttpClient) -> Self {
+        self.http_client = Some(client);
+        self
+    }
+
+    /// Signs with these credentials and looks for no others.
+    #[must_use]
+    pub fn credentials(mut self, access_key_id: &str, secret_access_key: &str) -> Self {
+        self.credentials = Some(Credentials::new(access_key_id, secret_access_key, None, None, "phx"));
+        self
+    }
+
+    /// Calls this address instead of AWS's.
+    #[must_use]
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// The way to AWS. Nothing is read or connected to until the first call.
+    pub fn build(self) -> Aws {
+        Aws {
+            inner: Arc::new(Inner {
+                settings: self,
+                config: OnceCell::new(),
+                clients: Mutex::default(),
+                calls: Mutex::default(),
+                total: AtomicU64::new(0),
+                paces: Mutex::default(),
+            }),
+        }
+    }
+
+    fn timeouts() -> TimeoutConfig {
+        TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT).build()
+    }
+
+    /// With a client and credentials of its own nothing of the environment is read, so that nothing in it can lead to real AWS.
+    fn isolated(&self, client: SharedHttpClient, credentials: Credentials) -> SdkConfig {
+        let region = self.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .identity_cache(aws_config::identity::IdentityCache::lazy().build())
+            .http_client(client)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(Self::timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .sleep_impl(sleep::Tokio)
+            .time_source(aws_config::default_provider_time());
+        config.set_endpoint_url(self.endpoint.clone());
+        config.build()
+    }
+
+    async fn load(&self) -> Result<SdkConfig, CloudError> {
+        if let (Some(client), Some(credentials)) = (&self.http_client, &self.credentials) {
+            return Ok(self.isolated(client.clone(), credentials.clone()));
+        }
+        let client = self.http_client.clone().unwrap_or_else(|| {
+            HttpBuilder::new().tls_provider(Tls::Rustls(CryptoMode::Ring)).pool_idle_timeout(IDLE_TIMEOUT).build_https()
+        });
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(client)
+            .sleep_impl(sleep::Tokio)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(Self::timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(credentials) = &self.credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
+        if let Some(url) = &self.endpoint {
+            loader = loader.endpoint_url(url.clone());
+        }
+        if let Ok(name) = AppName::new("phx") {
+            loader = loader.app_name(name);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            return Err(CloudError::local(ErrorKind::Invalid, "no AWS region is set")
+                .hint("set `region` in the stack's configuration, or AWS_REGION, or the profile's region"));
+        }
+        Ok(config)
+    }
+}
+
+impl Aws {
+    /// Settings to begin with.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The account that the credentials must belong to, if the stack's configuration names one.
+    pub fn account_id(&self) -> Option<&str> {
+        self.inner.settings.account_id.as_deref()
+    }
+
+    /// The account that the credentials belong to, asked of AWS.
+    pub async fn caller_account(&self) -> Result<String, CloudError> {
+        let provider = ProviderKey::default();
+        let sts = self.sts(&provider).await?;
+        let answer = sts.read("GetCallerIdentity", || sts.get_caller_identity().send()).await?;
+        answer.account.ok_or_else(|| sts.unexpected("GetCallerIdentity", "the answer names no account"))
+    }
+
+    /// The region of a place.
+    pub async fn region(&self, provider: &ProviderKey) -> Result<String, CloudError> {
+        Ok(self.place(provider).await?.1.to_string())
+    }
+
+    /// How many requests were sent, repetitions included.
+    pub fn api_calls(&self) -> u64 {
+        self.inner.total.load(Ordering::Relaxed)
+    }
+
+    /// How many requests were sent by `service:Operation`, repetitions included.
+    pub fn api_calls_by_operation(&self) -> BTreeMap<String, u64> {
+        self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn count(&self, service: &str, operation: &str) {
+        self.inner.total.fetch_add(1, Ordering::Relaxed);
+        let mut calls = self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(format!("{service}:{operation}")).or_default() += 1;
+    }
+
+    pub(crate) fn pace(&self, provider: &ProviderKey, service: &'static str, operation: &'static str) -> Arc<Pace> {
+        let mut paces = self.inner.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        paces.entry((provider.clone(), service, operation)).or_default().clone()
+    }
+
+    /// The address that is called instead of AWS's, if any.
+    pub(crate) fn endpoint(&self) -> Option<String> {
+        self.inner.config.get()?.endpoint_url().map(str::to_owned)
+    }
+
+    async fn config(&self) -> Result<&SdkConfig, CloudError> {
+        self.inner.config.get_or_try_init(|| self.inner.settings.load()).await
+    }
+
+    /// The SDK's configuration and the region of a place.
+    async fn place(&self, provider: &ProviderKey) -> Result<(&SdkConfig, Region), CloudError> {
+        let config = self.config().await?;
+        let (account, region) = split(provider);
+        if let Some(account) = account.filter(|a| Some(*a) != self.account_id()) {
+            return Err(CloudError::local(
+                ErrorKind::Invalid,
+                format!("the place {:?} lies in account {account}, which is not the stack's", provider.0),
+            )
+            .hint("a stack works in one account; name its account as `account_id` in the stack's configuration"));
+        }
+        let region = match (region, config.region()) {
+            (Some(region), _) => Region::new(region.to_owned()),
+            (None, Some(region)) => region.clone(),
+            // `load` has refused to go on without one.
+            (None, None) => return Err(CloudError::local(ErrorKind::Invalid, "no AWS region is set")),
+        };
+        Ok((config, region))
+    }
+
+    /// The SDK's configuration for other users of the same way to AWS.
+    pub async fn sdk_config(&self) -> Result<SdkConfig, CloudError> {
+        self.config().await.cloned()
+    }
+
+    async fn service<C: Clone>(
+        &self,
+        provider: &ProviderKey,
+        name: &'static str,
+        slot: impl Fn(&mut Clients) -> &mut HashMap<ProviderKey, C>,
+        make: impl FnOnce(&SdkConfig, Region) -> C,
+    ) -> Result<Service<C>, CloudError> {
+        let wrap = |client| Service { client, aws: self.clone(), provider: provider.clone(), name };
+        if let Some(client) = slot(&mut self.clients()).get(provider) {
+            return Ok(wrap(client.clone()));
+        }
+        let (config, region) = self.place(provider).await?;
+        Ok(wrap(slot(&mut self.clients()).entry(provider.clone()).or_insert_with(|| make(config, region)).clone()))
+    }
+
+    fn clients(&self) -> std::sync::MutexGuard<'_, Clients> {
+        self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// EC2 in the place that a verb is about.
+    #[cfg(feature = "ec2")]
+    pub async fn ec2(&self, cx: &Cx) -> Result<Service<aws_sdk_ec2::Client>, CloudError> {
+        use aws_sdk_ec2::{Client, config::Builder};
+        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
+        self.service(&cx.provider, "ec2", |c| &mut c.ec2, make).await
+    }
+
+    /// IAM.
+    #[cfg(feature = "iam")]
+    pub async fn iam(&self, cx: &Cx) -> Result<Service<aws_sdk_iam::Client>, CloudError> {
+        use aws_sdk_iam::{Client, config::Builder};
+        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
+        self.service(&cx.provider, "iam", |c| &mut c.iam, make).await
+    }
+
+    /// CloudWatch Logs in the place that a verb is about.
+    #[cfg(feature = "logs")]
+    pub async fn logs(&self, cx: &Cx) -> Result<Service<aws_sdk_cloudwatchlogs::Client>, CloudError> {
+        use aws_sdk_cloudwatchlogs::{Client, config::Builder};
+        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
+        self.service(&cx.provider, "logs", |c| &mut c.logs, make).await
+    }
+
+    /// S3 in the place that a verb is about.
+    #[cfg(feature = "s3")]
+    pub async fn s3(&self, cx: &Cx) -> Result<Service<aws_sdk_s3::Client>, CloudError> {
+        use aws_sdk_s3::{Client, config::Builder};
+        // AWS resolves bucket names as host names; other endpoints have one host name only.
+        let make = |c: &SdkConfig, region| {
+            Client::from_conf(Builder::from(c).region(region).force_path_style(s3_endpoint(c)).build())
+        };
+        self.service(&cx.provider, "s3", |c| &mut c.s3, make).await
+    }
+
+    async fn sts(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sts::Client>, CloudError> {
+        use aws_sdk_sts::{Client, config::Builder};
+        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
+        self.service(provider, "sts", |c| &mut c.sts, make).await
+    }
+}
+
+/// A place is written `region` or `account/region`; empty is where the stack lives.
+fn split(provider: &ProviderKey) -> (Option<&str>, Option<&str>) {
+    let (account, region) = provider.0.rsplit_once('/').unwrap_or(("", &provider.0));
+    (Some(account).filter(|a| !a.is_empty()), Some(region).filter(|r| !r.is_empty()))
+}
+
+/// Whether S3 is called at an address of the user's, from any of the places where the SDK looks for one.
+#[cfg(feature = "s3")]
+fn s3_endpoint(config: &SdkConfig) -> bool {
+    use aws_types::service_config::ServiceConfigKey;
+    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    config.endpoint_url().is_some()
+        || key.is_ok_and(|key| config.service_config().is_some_and(|c| c.load_config(key).is_some()))
+}
+
+impl std::fmt::Debug for Aws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Aws")
+            .field("region", &self.inner.settings.region)
+            .field("account_id", &self.inner.settings.account_id)
+            .field("endpoint", &self.inner.settings.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("region", &self.region)
+            .field("account_id", &self.account_id)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One service in one place: the SDK's client, and the ways to call it (see [`call`](crate::call)).
+///
+/// It derefs to the client, so that a call reads `ec2.read("DescribeVpcs", || ec2.describe_vpcs().send())`.
+#[derive(Clone)]
+pub struct Service<C> {
+    client: C,
+    pub(crate) aws: Aws,
+    pub(crate) provider: ProviderKey,
+    pub(crate) name: &'static str,
+}
+
+impl<C> Deref for Service<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.client
+    }
+}
+
+impl<C> std::fmt::Debug for Service<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Service({} {:?})", self.name, self.provider.0)
+    }
+}
+
+/// Sleeping on tokio's clock, which the SDK would bring along only with features that also bring a TLS back end.
+mod sleep {
+    use aws_sdk_sts::config::{AsyncSleep, Sleep};
+    use std::time::Duration;
+
+    #[derive(Debug)]
+    pub(super) struct Tokio;
+
+    impl AsyncSleep for Tokio {
+        fn sleep(&self, duration: Duration) -> Sleep {
+            Sleep::new(tokio::time::sleep(duration))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_region_with_or_without_an_account() {
+        let key = |s: &str| ProviderKey(s.to_owned());
+        assert_eq!(split(&key("")), (None, None));
+        assert_eq!(split(&key("us-west-2")), (None, Some("us-west-2")));
+        assert_eq!(split(&key("123456789012/us-west-2")), (Some("123456789012"), Some("us-west-2")));
+        assert_eq!(split(&key("123456789012/")), (Some("123456789012"), None));
+    }
+}
