@@ -1,1 +1,97 @@
-//! placeholder
+//! Where phx keeps its states: implementations of [`phx_model::store::Store`].
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`local`] | the store in a folder: the embedded default |
+//! | [`memory`] | a store that ends with its process, for tests and for programs that embed the engine |
+//! | [`wire`] | the stored forms and their versions, the same for every store |
+//! | [`conformance`] | what any store has to do, as checks that run against one |
+//!
+//! A store keeps; it never decides. Folding, recovery and planning are the engine's.
+#![forbid(unsafe_code)]
+
+pub mod conformance;
+pub mod local;
+pub mod memory;
+pub mod wire;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use phx_model::state::OperationId;
+use phx_model::store::{Holder, Store, StoreError};
+use phx_model::urn::ProjectName;
+
+pub use local::LocalStore;
+pub use memory::MemoryStore;
+
+/// The store at a URL: `file://PATH`, or a plain path. A relative path is taken from `base`, the project's folder.
+pub fn open(url: &str, base: &Path, project: &ProjectName) -> Result<Arc<dyn Store>, StoreError> {
+    let refused = |why: &str| StoreError::Io { what: format!("opening the state store {}", without_secrets(url)), why: why.to_owned() };
+    let path = match url.split_once("://") {
+        None => url,
+        Some(("file", path)) => path,
+        Some(("s3", _)) => return Err(refused("this build of phx has no S3 store yet; use file://PATH")),
+        Some(_) => return Err(refused("phx knows no such kind of store; use file://PATH")),
+    };
+    if path.is_empty() {
+        return Err(refused("it names no folder; for example file://.phx"));
+    }
+    Ok(Arc::new(LocalStore::new(base.join(path), project.clone())))
+}
+
+/// The URL without a user and password in front of its host, for messages.
+fn without_secrets(url: &str) -> String {
+    if let Some((scheme, rest)) = url.split_once("://")
+        && scheme != "file"
+        && let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
+        && let Some((_, host)) = host.rsplit_once('@')
+    {
+        return format!("{scheme}://{host}{path}");
+    }
+    url.to_owned()
+}
+
+/// Who this process is, for a lease: the user and machine, the process, and what it is about to do.
+pub fn holder(kind: &str, operation: OperationId) -> Holder {
+    let user = whoami::username().unwrap_or_else(|_| "unknown".to_owned());
+    let host = gethostname::gethostname();
+    Holder {
+        who: format!("{user}@{}", host.to_string_lossy()),
+        pid: std::process::id(),
+        kind: kind.to_owned(),
+        operation,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_at(url: &str) -> Result<String, String> {
+        let project = ProjectName::new("demo").unwrap();
+        open(url, Path::new("/work/project"), &project).map(|s| s.location()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_url_or_a_path_opens_a_folder() {
+        assert_eq!(open_at("file://.phx").unwrap(), "file:///work/project/.phx");
+        assert_eq!(open_at(".phx").unwrap(), "file:///work/project/.phx");
+        assert_eq!(open_at("file:///var/phx").unwrap(), "file:///var/phx");
+    }
+
+    #[test]
+    fn what_cannot_be_opened_says_what_can() {
+        for url in ["file://", "", "s3://bucket/prefix?table=t", "gs://x"] {
+            assert!(open_at(url).unwrap_err().contains("file://"), "{url}");
+        }
+        let error = open_at("s3://key:hunter2@bucket/a@b").unwrap_err();
+        assert!(error.contains("s3://bucket/a@b") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_holder_says_who_and_where() {
+        let holder = holder("up", OperationId("op".into()));
+        assert!(holder.who.contains('@') && holder.pid == std::process::id() && holder.kind == "up");
+    }
+}

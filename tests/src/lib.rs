@@ -5,6 +5,8 @@
 //! | [`sim`] | the simulated cloud: a handful of resource types that between them have every attribute a schema knows |
 //! | [`life`] | boundaries at which a run can be killed |
 //! | [`tap`] | a store that watches the store behind it, and can break |
+//! | [`emulator`] | AWS emulators that others wrote, started for a test |
+//! | [`command`] | the real program, run as a person would |
 //! | [`world`] | one cloud, one store and the runs over them, with every invariant checked after each |
 //! | [`spec`] | random programs and random edits of them |
 //! | [`scale`] | large programs, for measuring |
@@ -14,9 +16,17 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test kit: a broken expectation is a failed test
 
+pub mod command;
+pub mod emulator;
 pub mod life;
 pub mod scale;
 pub mod sim;
 pub mod spec;
 pub mod tap;
 pub mod world;
+
+/// The workspace's folder.
+pub fn workspace() -> std::path::PathBuf {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_path_buf()
+}

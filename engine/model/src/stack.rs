@@ -380,9 +380,10 @@ impl Stack {
     /// Shows a value to people and to other stacks under a name.
     pub fn export(&self, name: &str, value: impl Into<AnyInput>) -> Result<(), ProgramError> {
         let mut shared = self.lock();
-        if shared.program.exports.insert(name.to_owned(), value.into().0).is_some() {
+        if shared.program.exports.contains_key(name) {
             return Err(ProgramError::DuplicateExport(name.to_owned()));
         }
+        shared.program.exports.insert(name.to_owned(), value.into().0);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! What the derive macros write, through the eyes of those who use it: a program, a driver, the engine.
 
+#![deny(missing_docs)] // what the macros write is documented even where its source is not
+
 use std::collections::BTreeMap;
 
 use phx_model::driver::Delta;
@@ -74,6 +76,7 @@ pub struct Database {
     /// Whether it is spread out.
     #[field(cloud_default)]
     pub multi_zone: Option<Input<bool>>,
+    #[allow(missing_docs)]
     pub undocumented: Option<Input<i32>>,
     /// The tags.
     pub tags: Tags,

@@ -133,13 +133,10 @@ impl Builder {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .identity_cache(aws_config::identity::IdentityCache::lazy().build())
             .http_client(client)
             .retry_config(RetryConfig::disabled())
             .timeout_config(Self::timeouts())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .sleep_impl(sleep::Tokio)
-            .time_source(aws_config::default_provider_time());
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         config.set_endpoint_url(self.endpoint.clone());
         config.build()
     }
@@ -153,7 +150,6 @@ impl Builder {
         });
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(client)
-            .sleep_impl(sleep::Tokio)
             .retry_config(RetryConfig::disabled())
             .timeout_config(Self::timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -375,21 +371,6 @@ impl<C> Deref for Service<C> {
 impl<C> std::fmt::Debug for Service<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Service({} {:?})", self.name, self.provider.0)
-    }
-}
-
-/// Sleeping on tokio's clock, which the SDK would bring along only with features that also bring a TLS back end.
-mod sleep {
-    use aws_sdk_sts::config::{AsyncSleep, Sleep};
-    use std::time::Duration;
-
-    #[derive(Debug)]
-    pub(super) struct Tokio;
-
-    impl AsyncSleep for Tokio {
-        fn sleep(&self, duration: Duration) -> Sleep {
-            Sleep::new(tokio::time::sleep(duration))
-        }
     }
 }
 

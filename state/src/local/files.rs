@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use phx_model::store::StoreError;
 
+use crate::wire::Unreadable;
+
 /// Somebody who is told of each point that a write has just passed. Tests copy the folder there, or kill the process.
 #[derive(Clone, Default)]
 pub(crate) struct Points(pub(crate) Option<Arc<dyn Fn(&'static str) + Send + Sync>>);
@@ -79,7 +81,7 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, ReadError>
     };
     // Opening a pipe would wait for its other end.
     if !found.is_file() {
-        return Err(ReadError::Not("it is not a file".into()));
+        return Err(Unreadable::Damaged("it is not a file".into()).into());
     }
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -93,7 +95,7 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, ReadError>
     }
     let len = found.len().max(bytes.len() as u64);
     if len > most {
-        return Err(ReadError::Not(format!("it has {len} bytes, and {most} is the most")));
+        return Err(Unreadable::Damaged(format!("it has {len} bytes, and {most} is the most")).into());
     }
     Ok(Some(bytes))
 }
@@ -102,8 +104,24 @@ pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>, ReadError>
 pub(crate) enum ReadError {
     /// The file system refused.
     Io(StoreError),
-    /// It cannot be a file of phx's.
-    Not(String),
+    /// It is not what phx wrote there.
+    Unreadable(Unreadable),
+}
+
+impl From<Unreadable> for ReadError {
+    fn from(why: Unreadable) -> Self {
+        Self::Unreadable(why)
+    }
+}
+
+impl ReadError {
+    /// The error for people, as [`Unreadable::at`] makes it.
+    pub(crate) fn at(self, path: &Path, hint: &str) -> StoreError {
+        match self {
+            Self::Io(e) => e,
+            Self::Unreadable(why) => why.at(path.display().to_string(), hint),
+        }
+    }
 }
 
 /// Puts the file in place as a whole, durably: whoever reads finds the old one or the new one, also after a power cut. There is one writer

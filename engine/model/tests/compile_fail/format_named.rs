@@ -1,0 +1,5 @@
+//! A place that `std::format!` would fill in, and `phx::format!` does not.
+fn main() {
+    let name = "a";
+    let _ = phx_model::format!("{name}-logs");
+}

@@ -1,0 +1,8 @@
+//! A required field is forgotten.
+include!("common.inc");
+
+fn program(vpc: VpcId) -> Subnet {
+    Subnet::new(vpc)
+}
+
+fn main() {}

@@ -1,0 +1,114 @@
+//! Reading many objects with few calls.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use phx_model::CloudError;
+
+use crate::manage::{Found, Manage, Target};
+
+/// EC2 takes this many values of a filter in one call.
+pub const FILTER_VALUES: usize = 200;
+/// From so many objects on, listing all of them takes fewer calls than asking for each, unless others own many times more.
+pub const LIST_FROM: usize = 1000;
+/// How many calls of one read run at once.
+pub const PARALLEL: usize = 8;
+
+/// Which objects to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// These, in groups that one call can ask for.
+    Groups(Vec<Vec<String>>),
+    /// All there are.
+    All,
+}
+
+/// How best to ask for objects by their ids, of which `per_call` fit in a call.
+pub fn ask<'a>(ids: impl IntoIterator<Item = &'a str>, per_call: usize) -> Ask {
+    let ids: BTreeSet<&str> = ids.into_iter().collect();
+    if ids.len() > LIST_FROM {
+        return Ask::All;
+    }
+    let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+    Ask::Groups(ids.chunks(per_call).map(<[String]>::to_vec).collect())
+}
+
+/// All pages of a listing, one after the other.
+pub async fn pages<T, F, Fut>(mut page: F) -> Result<Vec<T>, CloudError>
+where
+    F: FnMut(Option<String>) -> Fut,
+    Fut: Future<Output = Result<(Vec<T>, Option<String>), CloudError>>,
+{
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        let (items, next) = page(token.clone()).await?;
+        all.extend(items);
+        // The same token again would be the same page again, for ever.
+        match next.filter(|next| !next.is_empty() && Some(next) != token.as_ref()) {
+            Some(next) => token = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// The same for each of many, some at once, in the order given. The first failure ends it.
+pub async fn each<I, T, F, Fut>(items: I, work: F) -> Result<Vec<T>, CloudError>
+where
+    I: IntoIterator,
+    F: FnMut(I::Item) -> Fut,
+    Fut: Future<Output = Result<T, CloudError>>,
+{
+    stream::iter(items).map(work).buffered(PARALLEL).try_collect().await
+}
+
+/// Lines up what was found with what was asked for. What is not among it is gone.
+pub fn align<R: Manage, T>(
+    targets: &[Target<'_>],
+    items: impl IntoIterator<Item = T>,
+    id: impl Fn(&T) -> Option<&str>,
+    mut present: impl FnMut(&Target<'_>, &T) -> Found<R>,
+) -> Vec<Found<R>> {
+    let items: Vec<T> = items.into_iter().collect();
+    let by_id: HashMap<&str, &T> = items.iter().filter_map(|item| Some((id(item)?, item))).collect();
+    targets
+        .iter()
+        .map(|target| match by_id.get(target.id) {
+            Some(item) => present(target, item),
+            None => Found::Gone,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_are_asked_for_and_many_are_listed() {
+        let ids: Vec<String> = (0..450).map(|n| format!("vpc-{n:04}")).collect();
+        let Ask::Groups(groups) = ask(ids.iter().map(String::as_str), FILTER_VALUES) else { panic!("listed") };
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [200, 200, 50]);
+        assert_eq!(groups.concat(), ids);
+
+        assert_eq!(ask(["a", "a", "b"], 200), Ask::Groups(vec![vec!["a".into(), "b".into()]]));
+        assert_eq!(ask([], 200), Ask::Groups(vec![]));
+        let ids: Vec<String> = (0..1001).map(|n| n.to_string()).collect();
+        assert_eq!(ask(ids.iter().map(String::as_str), 200), Ask::All);
+    }
+
+    #[tokio::test]
+    async fn pages_are_followed_to_the_end() {
+        let all = pages(|token| async move {
+            Ok(match token.as_deref() {
+                None => (vec![1, 2], Some("a".to_owned())),
+                Some("a") => (vec![3], Some("b".to_owned())),
+                _ => (vec![4], Some(String::new())),
+            })
+        });
+        assert_eq!(all.await.unwrap(), [1, 2, 3, 4]);
+        let stuck = pages(|_| async { Ok((vec![1], Some("same".to_owned()))) });
+        assert_eq!(stuck.await.unwrap(), [1, 1]);
+    }
+}

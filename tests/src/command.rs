@@ -1,0 +1,155 @@
+//! The real program, run as a person would: built once, in a project folder of the test's own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::emulator::Emulator;
+use crate::workspace;
+
+/// A copy of a project's `phx.toml` and stack files in a folder of its own, with its program's binary.
+#[derive(Debug)]
+pub struct Project {
+    folder: TempDir,
+    binary: PathBuf,
+    endpoint: Option<String>,
+}
+
+/// What a finished run said.
+#[derive(Debug)]
+pub struct Said {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub out: String,
+    /// What it told people.
+    pub err: String,
+}
+
+impl Said {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { status: output.status, out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// The exit code, -1 if a signal ended it.
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or(-1)
+    }
+
+    /// The one JSON object it printed.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("not one JSON object ({e}): {self:?}"))
+    }
+
+    /// The JSON lines it printed.
+    #[track_caller]
+    pub fn events(&self) -> Vec<serde_json::Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON ({e}): {line:?} in {self:?}"));
+        self.out.lines().map(parse).collect()
+    }
+}
+
+impl Project {
+    /// The project in a folder of the workspace (`stacks`, `examples/scale`), copied so that the test may change it, with its binary built.
+    pub fn copy(folder: &str) -> Self {
+        let source = workspace().join(folder);
+        let package = package_of(&source);
+        let project = Self { folder: tempfile::tempdir().expect("a folder"), binary: build(&package), endpoint: None };
+        for entry in std::fs::read_dir(&source).expect("the project's folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|e| e == "toml") && path.file_name().is_some_and(|n| n != "Cargo.toml") {
+                std::fs::copy(&path, project.path().join(path.file_name().unwrap_or_default())).expect("a copy");
+            }
+        }
+        project
+    }
+
+    /// The same with an emulator as AWS.
+    #[must_use]
+    pub fn on(mut self, emulator: &Emulator) -> Self {
+        self.endpoint = Some(emulator.url());
+        self
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Replaces text in one of its files; the text must be there.
+    #[track_caller]
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let path = self.path().join(file);
+        let text = std::fs::read_to_string(&path).expect("the file");
+        assert!(text.contains(from), "{file} does not contain {from:?}:\n{text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("the file is written");
+    }
+
+    /// A command line of its program, with nothing of this machine's AWS settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        for (key, _) in std::env::vars_os() {
+            let name = key.to_string_lossy().into_owned();
+            if name.starts_with("AWS_") || name.starts_with("PHX_") {
+                command.env_remove(&key);
+            }
+        }
+        command.env("AWS_EC2_METADATA_DISABLED", "true").env("PHX_RECOVERY_GRACE", "0s");
+        command.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        if let Some(endpoint) = &self.endpoint {
+            command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "us-west-2");
+            command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        }
+        command
+    }
+
+    /// Runs a command line to its end.
+    pub fn run(&self, arguments: &[&str]) -> Said {
+        Said::from(self.command(arguments).output().expect("the program starts"))
+    }
+
+    /// Runs a command line that must succeed.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> Said {
+        let said = self.run(arguments);
+        assert_eq!(said.code(), 0, "{arguments:?} failed\n--- out\n{}\n--- err\n{}", said.out, said.err);
+        said
+    }
+
+    /// Starts a command line whose output nobody reads.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+    }
+}
+
+/// The cargo package that a project's `phx.toml` names.
+fn package_of(project: &Path) -> String {
+    let text = std::fs::read_to_string(project.join("phx.toml")).expect("phx.toml");
+    let line = text.lines().find_map(|l| l.trim().strip_prefix("package")).expect("phx.toml names a package");
+    line.trim_start_matches([' ', '=']).trim().trim_matches('"').to_owned()
+}
+
+/// Builds a package's binary as the `phx` command would, and gives its path.
+pub fn build(package: &str) -> PathBuf {
+    static CARGO: OnceLock<String> = OnceLock::new();
+    let cargo = CARGO.get_or_init(|| std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    let output = Command::new(cargo)
+        .args(["build", "--release", "--package", package, "--features", "phx/sandbox"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{package} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let paths = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    paths.last().unwrap_or_else(|| panic!("{package} has no binary"))
+}

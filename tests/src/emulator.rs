@@ -1,0 +1,161 @@
+//! AWS emulators that others wrote, started for one test on a free port of 127.0.0.1 and ended with it.
+//!
+//! They are Python programs. The first test to need one makes a virtual environment for them, with the versions in
+//! `tests/emulators/requirements.txt`, in `$PHX_EMULATORS` or `~/.cache/phx-emulators`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use crate::workspace;
+
+/// A running emulator (or proxy before one). It ends when this is dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    child: Child,
+    port: u16,
+}
+
+/// One object that an inventory found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Item {
+    /// The cloud's id.
+    pub id: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What exists, by kind of object. Kinds of which there is nothing are left out.
+pub type Inventory = BTreeMap<String, Vec<Item>>;
+
+impl Emulator {
+    /// A moto server with nothing in it.
+    pub fn moto() -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
+        Self::start(command, port)
+    }
+
+    /// A proxy before another emulator that counts calls (and, with arguments such as `--latency-ms 80`, slows or throttles them).
+    pub fn counting(upstream: &Self, arguments: &[&str]) -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/python"));
+        command
+            .arg(workspace().join("tests/emulators/countproxy.py"))
+            .args(["--listen", &port.to_string(), "--upstream", &upstream.url()])
+            .args(arguments);
+        Self::start(command, port)
+    }
+
+    /// A proxy before another emulator that breaks calls as its rules say: see [`Emulator::break_calls`].
+    pub fn breaking(upstream: &Self) -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/microburst"));
+        command.args(["--upstream", &upstream.url(), "--host", "127.0.0.1", "--port", &port.to_string()]);
+        Self::start(command, port)
+    }
+
+    fn start(mut command: Command, port: u16) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.unwrap_or_else(|e| panic!("{command:?} did not start: {e}"));
+        let emulator = Self { child, port };
+        let limit = Instant::now() + Duration::from_secs(120);
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(Instant::now() < limit, "{command:?} does not listen on port {port}");
+            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        emulator
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// What exists in it, read by boto3.
+    pub fn inventory(&self) -> Inventory {
+        let script = workspace().join("tests/emulators/inventory.py");
+        let output = Command::new(environment().join("bin/python")).arg(script).arg(self.url()).output();
+        let output = output.unwrap_or_else(|e| panic!("the inventory did not start: {e}"));
+        assert!(output.status.success(), "the inventory failed: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("the inventory is not JSON: {e}"))
+    }
+
+    /// Sets a breaking proxy's rules, a JSON list as microburst's README has it.
+    pub fn break_calls(&self, rules: &serde_json::Value) {
+        let url = format!("{}/_microburst/rules", self.url());
+        let sent = ureq::patch(&url).send_json(rules);
+        sent.unwrap_or_else(|e| panic!("the rules were not taken: {e}"));
+    }
+
+    /// A counting proxy's counts: `{"total": n, "ops": {"ec2:CreateVpc": {"n": 1, …}}}`.
+    pub fn counts(&self) -> serde_json::Value {
+        let mut answer = ureq::get(&format!("{}/__count", self.url())).call().unwrap_or_else(|e| panic!("no counts: {e}"));
+        answer.body_mut().read_json().unwrap_or_else(|e| panic!("the counts are not JSON: {e}"))
+    }
+
+    /// Sets a counting proxy's counts to zero.
+    pub fn reset_counts(&self) {
+        let sent = ureq::post(&format!("{}/__reset", self.url())).send_empty();
+        sent.unwrap_or_else(|e| panic!("the counts were not reset: {e}"));
+    }
+
+    /// Calls AWS's own command line on it, as a person would to look at what is there.
+    pub fn aws(&self, arguments: &[&str]) -> serde_json::Value {
+        let mut command = Command::new(environment().join("bin/aws"));
+        command.args(arguments).args(["--endpoint-url", &self.url(), "--region", "us-west-2", "--output", "json"]);
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        let output = command.output().unwrap_or_else(|e| panic!("aws did not start: {e}"));
+        assert!(output.status.success(), "aws {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nothing listens on now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap_or_else(|e| panic!("no free port: {e}"));
+    listener.local_addr().unwrap_or_else(|e| panic!("no free port: {e}")).port()
+}
+
+/// The virtual environment of the emulators, made if it is not there.
+fn environment() -> PathBuf {
+    let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
+    let root = std::env::var_os("PHX_EMULATORS").map_or_else(|| home.join(".cache/phx-emulators"), PathBuf::from);
+    let requirements = workspace().join("tests/emulators/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements).unwrap_or_else(|e| panic!("{}: {e}", requirements.display()));
+    let ready = |root: &Path| std::fs::read_to_string(root.join("ready")).is_ok_and(|made| made == wanted);
+    if ready(&root) {
+        return root;
+    }
+    std::fs::create_dir_all(&root).unwrap_or_else(|e| panic!("{}: {e}", root.display()));
+    let lock = File::create(root.join("lock")).unwrap_or_else(|e| panic!("{}: {e}", root.display()));
+    // Tests run side by side in processes of their own: one makes the environment, the others wait for it.
+    lock.lock().unwrap_or_else(|e| panic!("{}: {e}", root.display()));
+    if !ready(&root) {
+        let run = |program: &Path, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).output();
+            let output = output.unwrap_or_else(|e| panic!("{} did not start: {e}", program.display()));
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        run(Path::new("python3"), &["-m", "venv", &root.to_string_lossy()]);
+        let pip = ["-m", "pip", "install", "--quiet", "-r", &requirements.to_string_lossy()];
+        run(&root.join("bin/python"), &pip);
+        std::fs::write(root.join("ready"), &wanted).unwrap_or_else(|e| panic!("{}: {e}", root.display()));
+    }
+    root
+}
