@@ -64,6 +64,13 @@ pub fn holder(kind: &str, operation: OperationId) -> Holder {
     }
 }
 
+/// A random name for a stack's life.
+fn new_lineage() -> String {
+    let mut name = uuid::Uuid::new_v4().simple().to_string();
+    name.truncate(16);
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -186,6 +186,26 @@ impl Checkpoint {
     }
 }
 
+/// Refuses a state of another stack as the next checkpoint.
+pub fn same_lineage(lineage: &str, state: &State) -> Result<(), StoreError> {
+    if state.lineage == lineage {
+        return Ok(());
+    }
+    Err(StoreError::Unwritable {
+        what: format!("checkpoint {}", state.serial),
+        why: format!("it is of lineage {}, and the stack is of lineage {lineage}: it is another stack's state", state.lineage),
+    })
+}
+
+/// Refuses a checkpoint that does not follow the last one.
+pub fn next_serial(last: u64, serial: u64) -> Result<(), StoreError> {
+    if Some(serial) == last.checked_add(1) {
+        return Ok(());
+    }
+    let why = format!("the last one is {last}, so {} comes next", last.saturating_add(1));
+    Err(StoreError::Unwritable { what: format!("checkpoint {serial}"), why })
+}
+
 /// Which part of a state has no stored form.
 fn culprit(state: &State) -> Option<String> {
     let bad = |part: serde_json::Result<String>| part.is_err();

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`sim`] | the simulated cloud: a handful of resource types that between them have every attribute a schema knows |
 //! | [`life`] | boundaries at which a run can be killed |
+//! | [`seal`] | secrets sealed as a store with a key would seal them |
 //! | [`tap`] | a store that watches the store behind it, and can break |
 //! | [`emulator`] | AWS emulators that others wrote, started for a test |
 //! | [`command`] | the real program, run as a person would |
@@ -20,6 +21,7 @@ pub mod command;
 pub mod emulator;
 pub mod life;
 pub mod scale;
+pub mod seal;
 pub mod sim;
 pub mod spec;
 pub mod tap;

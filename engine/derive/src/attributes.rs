@@ -4,7 +4,9 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Data, DeriveInput, Expr, Field, Fields, GenericArgument, Lit, Meta, Path, PathArguments, Token, Type};
+use syn::{
+    Attribute, Data, DeriveInput, Expr, Field, Fields, GenericArgument, Lit, Meta, Path, PathArguments, Token, Type,
+};
 
 /// Mistakes, so that all of them are shown at once.
 #[derive(Default)]
@@ -24,21 +26,26 @@ impl Mistakes {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
+    /// Whether there are none so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The value, or all the mistakes.
     pub(crate) fn or<T>(self, value: T) -> syn::Result<T> {
         self.0.map_or(Ok(value), Err)
     }
 }
 
-/// Reads every attribute of one name: `#[field(…)]`.
+/// Reads every attribute of one name: `#[field(…)]`. An error ends the reading of that attribute; a mistake that is noted does not.
 pub(crate) fn each_nested(
     attributes: &[Attribute],
     name: &str,
     mistakes: &mut Mistakes,
-    mut read: impl FnMut(&ParseNestedMeta<'_>) -> syn::Result<()>,
+    mut read: impl FnMut(&ParseNestedMeta<'_>, &mut Mistakes) -> syn::Result<()>,
 ) {
     for attribute in attributes.iter().filter(|a| a.path().is_ident(name)) {
-        if let Err(error) = attribute.parse_nested_meta(|meta| read(&meta)) {
+        if let Err(error) = attribute.parse_nested_meta(|meta| read(&meta, mistakes)) {
             mistakes.push(error);
         }
     }
@@ -58,7 +65,7 @@ pub(crate) fn model_path(given: Option<Path>) -> Path {
 /// Reads `#[outputs(crate = path)]` or `#[block(crate = path)]`, which take nothing else.
 pub(crate) fn only_crate(attributes: &[Attribute], name: &str, mistakes: &mut Mistakes) -> Path {
     let mut path = None;
-    each_nested(attributes, name, mistakes, |meta| {
+    each_nested(attributes, name, mistakes, |meta, _| {
         if meta.path.is_ident("crate") {
             path = Some(meta.value()?.call(Path::parse_mod_style)?);
             return Ok(());
@@ -89,7 +96,10 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
 }
 
 /// The fields of a struct that can be derived for: named, and without generic parameters.
-pub(crate) fn named_fields<'a>(input: &'a DeriveInput, macro_name: &str) -> syn::Result<&'a Punctuated<Field, Token![,]>> {
+pub(crate) fn named_fields<'a>(
+    input: &'a DeriveInput,
+    macro_name: &str,
+) -> syn::Result<&'a Punctuated<Field, Token![,]>> {
     let refuse = |why: &str| Err(syn::Error::new(input.ident.span(), format!("derive({macro_name}) {why}")));
     if !input.generics.params.is_empty() {
         return refuse("does not take generic parameters: a resource type is one type of object");

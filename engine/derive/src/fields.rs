@@ -84,7 +84,10 @@ impl Field {
             return None;
         };
         if tags_allowed && (shape == Shape::Tags) != (name == "tags") {
-            mistakes.at(&ident, "a field of the type `Tags` is called `tags`, and no other field is: default tags are added to it");
+            mistakes.at(
+                &ident,
+                "a field of the type `Tags` is called `tags`, and no other field is: default tags are added to it",
+            );
         }
         if name == "new" {
             mistakes.at(&ident, "a field cannot be called `new`: its setter would be the constructor");
@@ -104,7 +107,7 @@ impl Field {
             normalize: None,
             ident,
         };
-        each_nested(&field.attrs, "field", mistakes, |meta| {
+        each_nested(&field.attrs, "field", mistakes, |meta, _| {
             let Some(name) = meta.path.get_ident() else { return Err(unknown(meta, "field", ATTRIBUTES)) };
             match name.to_string().as_str() {
                 "replace" => this.replace = true,
@@ -115,7 +118,9 @@ impl Field {
                 "json" => this.json = true,
                 "normalize" => this.normalize = Some(meta.value()?.call(Path::parse_mod_style)?),
                 "required" => {
-                    return Err(meta.error("`required` is said by the type: a field that is not an `Option` is required"));
+                    return Err(
+                        meta.error("`required` is said by the type: a field that is not an `Option` is required")
+                    );
                 }
                 "computed" => {
                     return Err(meta.error("what the cloud decides is an output: put it in the struct of outputs"));
@@ -183,8 +188,8 @@ impl Fields {
         let mut setters = Vec::new();
         for field in list {
             let (ident, ty, field_vis) = (&field.ident, &field.ty, &field.vis);
-            let given = quote!(impl #model::__private::Into<#input<#ty>>);
-            let into = |v: TokenStream| quote!(#model::__private::Into::into(#v));
+            let given = quote!(impl #model::typed::IntoInput<#ty>);
+            let into = |v: TokenStream| quote!(#model::typed::IntoInput::into_input(#v));
             match field.shape {
                 Shape::Required => {
                     parameters.push(quote!(#ident: #given));
@@ -347,7 +352,8 @@ impl Fields {
                     );
                 }
             };
-            let set = f.set.then(|| check(quote!(#model::schema::Kind::List(_)), "a `set` field must be a list: `Vec<…>`"));
+            let set =
+                f.set.then(|| check(quote!(#model::schema::Kind::List(_)), "a `set` field must be a list: `Vec<…>`"));
             let json = f.json.then(|| check(quote!(#model::schema::Kind::Json), "a `json` field must be a `Json`"));
             set.into_iter().chain(json)
         });

@@ -33,7 +33,7 @@ fn read<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> syn::Result<Vec<
         }
         let inner = argument_of(&field.ty, "Option");
         let (mut secret, mut volatile) = (false, false);
-        each_nested(&field.attrs, "output", mistakes, |meta| {
+        each_nested(&field.attrs, "output", mistakes, |meta, _| {
             if meta.path.is_ident("secret") {
                 secret = true;
             } else if meta.path.is_ident("volatile") {

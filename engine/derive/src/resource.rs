@@ -25,7 +25,7 @@ struct Attributes {
 impl Attributes {
     fn read(input: &DeriveInput, mistakes: &mut Mistakes) -> Self {
         let mut this = Self::default();
-        each_nested(&input.attrs, "resource", mistakes, |meta| {
+        each_nested(&input.attrs, "resource", mistakes, |meta, mistakes| {
             let Some(name) = meta.path.get_ident() else { return Err(unknown(meta, "resource", ATTRIBUTES)) };
             match name.to_string().as_str() {
                 "type" => {
@@ -35,20 +35,15 @@ impl Attributes {
                         !p.is_empty() && p.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
                     };
                     if parts.len() != 3 || !parts.iter().all(plain) {
-                        return Err(syn::Error::new(
-                            value.span(),
-                            "a type's name is `provider:service:Type`, such as `aws:ec2:Subnet`",
-                        ));
+                        mistakes.at(&value, "a type's name is `provider:service:Type`, such as `aws:ec2:Subnet`");
                     }
                     this.type_name = Some(value);
                 }
                 "identity" => {
                     let value = meta.value()?.call(Ident::parse_any)?;
                     if !IDENTITIES.contains(&value.to_string().as_str()) {
-                        return Err(syn::Error::new(
-                            value.span(),
-                            format!("unknown identity `{value}`; the known ones are: {}", IDENTITIES.join(", ")),
-                        ));
+                        let known = IDENTITIES.join(", ");
+                        mistakes.at(&value, format!("unknown identity `{value}`; the known ones are: {known}"));
                     }
                     this.identity = Some(value);
                 }
@@ -70,18 +65,23 @@ impl Attributes {
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut mistakes = Mistakes::default();
     let attributes = Attributes::read(input, &mut mistakes);
+    // After an attribute that cannot be read, those behind it are not known to be missing.
+    let all_read = mistakes.is_empty();
     let model = model_path(attributes.model);
     let fields = fields::read(input, "Resource", &model, true, &mut mistakes)?;
     for name in &attributes.unique {
-        if !fields.list.iter().any(|f| f.name == name.unraw().to_string()) {
+        if !fields.list.iter().any(|f| name.unraw() == f.name) {
             let known: Vec<&str> = fields.list.iter().map(|f| f.name.as_str()).collect();
-            mistakes.at(name, format!("`{name}` is not a field of `{}`; its fields are: {}", input.ident, known.join(", ")));
+            mistakes.at(
+                name,
+                format!("`{name}` is not a field of `{}`; its fields are: {}", input.ident, known.join(", ")),
+            );
         }
     }
-    if attributes.type_name.is_none() {
+    if all_read && attributes.type_name.is_none() {
         mistakes.at(&input.ident, "a resource type has a name: `#[resource(type = \"aws:ec2:Subnet\", …)]`");
     }
-    if attributes.identity.is_none() {
+    if all_read && attributes.identity.is_none() {
         mistakes.at(
             &input.ident,
             format!(

@@ -153,7 +153,9 @@ impl KeyPath {
             Path::Map { parent, key } => Self::of(parent).key(key),
             Path::Seq { parent, index } => Self::of(parent).with(Segment::Index(*index)),
             // Layers of Rust's types, which the file does not have.
-            Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => Self::of(parent),
+            Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+                Self::of(parent)
+            }
         }
     }
 
@@ -269,9 +271,15 @@ fn explain(message: &str) -> String {
     match rest.and_then(|r| r.rsplit_once(", expected ")) {
         Some((found, expected)) => {
             let expected = match expected {
-                "a sequence" => "a list",
-                "a map" => "a table",
-                other => other.strip_prefix("struct ").map_or(other, |_| "a table"),
+                "a sequence" => "a list".to_owned(),
+                "a map" => "a table".to_owned(),
+                "a boolean" => "true or false".to_owned(),
+                "f32" | "f64" => "a number".to_owned(),
+                "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => {
+                    format!("a whole number ({expected})")
+                }
+                other if other.starts_with("struct ") => "a table".to_owned(),
+                other => other.to_owned(),
             };
             format!("expected {expected}, found {found}")
         }
@@ -419,9 +427,14 @@ mod tests {
 
     #[test]
     fn words_are_near_that_differ_by_a_slip() {
-        for (a, b, expected) in
-            [("", "", 0), ("cidr", "cidr", 0), ("cdir", "cidr", 1), ("", "ab", 2), ("sise", "size", 1), ("nat", "zones", 5)]
-        {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("cidr", "cidr", 0),
+            ("cdir", "cidr", 1),
+            ("", "ab", 2),
+            ("sise", "size", 1),
+            ("nat", "zones", 4),
+        ] {
             assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a:?} {b:?}");
         }
         assert_eq!(nearest("flow_log", &["zones", "flow_logs"]), Some("flow_logs"));

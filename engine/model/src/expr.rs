@@ -174,17 +174,17 @@ impl Expr {
             Self::List(items) => Value::List(items.iter().map(eval).collect::<Result<_, _>>()?),
             Self::Map(fields) => Value::Map(eval_map(fields, |e| eval(e))?),
             Self::ForEach { list, body } => over(&eval(list)?, |value| match value {
-                Value::List(items) => Ok(Value::List(
-                    items.iter().map(|one| body.eval_in(env, Some(one))).collect::<Result<_, _>>()?,
-                )),
+                Value::List(items) => {
+                    Ok(Value::List(items.iter().map(|one| body.eval_in(env, Some(one))).collect::<Result<_, _>>()?))
+                }
                 other => Err(kind("going through a list", "a list", other)),
             })?,
             Self::Item => item
                 .cloned()
                 .ok_or_else(|| EvalError::Missing("there is no list element here to refer to".to_owned()))?,
-            Self::CidrSubnet { base, new_bits, index } => over(&eval(base)?, |value| {
-                Ok(Value::String(range(value)?.subnet(*new_bits, *index)?.to_string()))
-            })?,
+            Self::CidrSubnet { base, new_bits, index } => {
+                over(&eval(base)?, |value| Ok(Value::String(range(value)?.subnet(*new_bits, *index)?.to_string())))?
+            }
             Self::CidrHost { base, index } => {
                 over(&eval(base)?, |value| Ok(Value::String(range(value)?.host(*index)?.to_string())))?
             }

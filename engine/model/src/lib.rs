@@ -18,6 +18,50 @@
 //! | [`driver`] | the seam to a cloud: [`Driver`](driver::Driver) |
 //! | [`store`] | the seam to a state store: [`Store`](store::Store) |
 //! | [`error`] | a cloud's refusal, with everything that the cloud said |
+//!
+//! A resource type is a struct of fields and a struct of outputs; a program declares resources and passes outputs on:
+//!
+//! ```
+//! use phx_model::typed::Tags;
+//! use phx_model::{Input, Ipv4Cidr, Outputs, Resource, Stack};
+//!
+//! phx_model::id_type! {
+//!     /// A network's id.
+//!     NetId;
+//! }
+//!
+//! /// A network.
+//! #[derive(Clone, Debug, Resource)]
+//! #[resource(type = "example:net:Net", identity = ClientToken)]
+//! pub struct Net {
+//!     /// The range of addresses.
+//!     #[field(replace)]
+//!     pub range: Input<Ipv4Cidr>,
+//!     /// The network that it is a part of.
+//!     pub parent: Option<Input<NetId>>,
+//!     /// The tags.
+//!     pub tags: Tags,
+//! }
+//!
+//! /// What the cloud decides.
+//! #[derive(Clone, Debug, PartialEq, Outputs)]
+//! pub struct NetOutputs {
+//!     /// The id.
+//!     pub id: NetId,
+//! }
+//!
+//! fn program(stack: &mut Stack) -> Result<(), Box<dyn std::error::Error>> {
+//!     let range: Ipv4Cidr = "10.0.0.0/16".parse()?;
+//!     let whole = stack.add("whole", Net::new(range).tag("Owner", "platform"))?;
+//!     let part = stack.add("part", Net::new(range.subnet(4, 0)?).parent(whole.id()))?;
+//!     stack.export("part", part.id())?;
+//!     Ok(())
+//! }
+//! # let [p, s] = ["p", "s"].map(|n| phx_model::urn::StackName::new(n).unwrap());
+//! # let mut stack = Stack::new(p, s, Default::default(), Default::default());
+//! # program(&mut stack).unwrap();
+//! # assert_eq!(stack.finish().resources.len(), 2);
+//! ```
 #![forbid(unsafe_code)]
 
 // The derive macros name this crate by its own name, also inside it.

@@ -272,10 +272,7 @@ mod tests {
 
     #[test]
     fn parts_that_the_cloud_fills_in_count_only_where_they_are_wanted() {
-        const PARTS: &[Field] = &[
-            Field { name: "mode", ..PLAIN },
-            Field { name: "key", cloud_default: true, ..PLAIN },
-        ];
+        const PARTS: &[Field] = &[Field { name: "mode", ..PLAIN }, Field { name: "key", cloud_default: true, ..PLAIN }];
         let block = Field { kind: Kind::Block(PARTS), ..PLAIN };
         let there = json(r#"{"mode":"on","key":"aws"}"#);
         assert!(satisfied(&block, &json(r#"{"mode":"on"}"#), &there));

@@ -383,9 +383,17 @@ impl State {
                 }
             }
             (Change::Delete { id }, Outcome::Deleted) => self.remove(&urn, &id)?,
-            (Change::Create { .. } | Change::Finish | Change::Delete { .. }, Outcome::Failed { .. } | Outcome::Abandoned) => {}
+            (
+                Change::Create { .. } | Change::Finish | Change::Delete { .. },
+                Outcome::Failed { .. } | Outcome::Abandoned,
+            ) => {}
             (change, outcome) => {
-                return Err(FoldError::Outcome { intent: intent.id, urn, change: change.verb(), outcome: outcome.word() });
+                return Err(FoldError::Outcome {
+                    intent: intent.id,
+                    urn,
+                    change: change.verb(),
+                    outcome: outcome.word(),
+                });
             }
         }
         Ok(())
@@ -461,7 +469,12 @@ mod tests {
         let mut state = State::empty("l");
         let create = || Change::Create { record: Box::new(record("")) };
         state
-            .fold(&[intent(1, "a", create()), done(1, created("old")), intent(2, "a", create()), done(2, created("new"))])
+            .fold(&[
+                intent(1, "a", create()),
+                done(1, created("old")),
+                intent(2, "a", create()),
+                done(2, created("new")),
+            ])
             .unwrap();
         assert_eq!(state.resources[&urn("a")].id, "new");
         assert_eq!(state.deposed[0].record.id, "old");

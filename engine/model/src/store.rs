@@ -129,7 +129,7 @@ impl Summary {
 }
 
 /// Why a store could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Someone else holds the lease.
     #[error(
@@ -138,7 +138,9 @@ pub enum StoreError {
     )]
     Leased(Box<Lease>),
     /// The lease was taken over; nothing more can be written.
-    #[error("the lease (generation {held}) was taken over by another run; nothing more was written and no further call was started")]
+    #[error(
+        "the lease (generation {held}) was taken over by another run; nothing more was written and no further call was started"
+    )]
     Superseded {
         /// The generation that was held.
         held: u64,
@@ -154,7 +156,9 @@ pub enum StoreError {
         hint: String,
     },
     /// A stored file is of a version that this phx does not know.
-    #[error("{what} has format {found}, and this phx knows formats up to {known}; nothing was changed\n  hint: use the phx that wrote it, or a newer one")]
+    #[error(
+        "{what} has format {found}, and this phx knows formats up to {known}; nothing was changed\n  hint: use the phx that wrote it, or a newer one"
+    )]
     Newer {
         /// Which file.
         what: String,

@@ -156,6 +156,25 @@ impl Input<Ipv4Cidr> {
     }
 }
 
+/// What a field of type `T` can be set to: everything that converts into an [`Input<T>`]. A trait of its own, so that the compiler can say in
+/// phx's words what does not fit.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{T}` cannot be set to `{Self}`",
+    label = "a `{T}` is wanted here",
+    note = "a field takes a value of its own type, or another resource's output (or an expression) of that same type"
+)]
+pub trait IntoInput<T> {
+    /// The input.
+    fn into_input(self) -> Input<T>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, V: Into<Input<T>>> IntoInput<T> for V {
+    fn into_input(self) -> Input<T> {
+        self.into()
+    }
+}
+
 impl<T> Clone for Input<T> {
     fn clone(&self) -> Self {
         Self::from_expr(self.expr.clone())
@@ -327,7 +346,9 @@ pub const fn has_filled_placeholder(template: &str) -> bool {
     while i < bytes.len() {
         if bytes[i] == b'{' && (i == 0 || bytes[i - 1] != b'$') {
             let mut end = i + 1;
-            while end < bytes.len() && (bytes[end].is_ascii_alphanumeric() || matches!(bytes[end], b'_' | b':' | b'?' | b'#')) {
+            while end < bytes.len()
+                && (bytes[end].is_ascii_alphanumeric() || matches!(bytes[end], b'_' | b':' | b'?' | b'#'))
+            {
                 end += 1;
             }
             if end > i + 1 && end < bytes.len() && bytes[end] == b'}' {
@@ -340,6 +361,14 @@ pub const fn has_filled_placeholder(template: &str) -> bool {
 }
 
 /// Text with inputs in it, each in place of a `{}`: `phx::format!("{}-logs", bucket.id())`. A wrong number of inputs does not compile.
+///
+/// ```
+/// use phx_model::{Expr, Input, Value};
+///
+/// let name: Input<String> = phx_model::format!("{}-{}", "logs", 7_i64);
+/// let text = |t: &str| Expr::Literal(Value::String(t.to_owned()));
+/// assert_eq!(name.into_expr(), Expr::Concat(vec![text("logs"), text("-"), Expr::Literal(Value::Int(7))]));
+/// ```
 #[macro_export]
 macro_rules! format {
     ($template:literal $(, $input:expr)* $(,)?) => {{
@@ -399,4 +428,36 @@ macro_rules! id_type {
             }
         }
     )*};
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_empty_braces_are_places() {
+        for (template, places) in [("", 0), ("{}", 1), ("{}{}", 2), ("{{}}", 1), ("a{}b{}", 2), ("{ }", 0), ("}{", 0)] {
+            assert_eq!(placeholders(template), places, "{template:?}");
+            assert_eq!(template.matches("{}").count(), places, "{template:?}");
+        }
+    }
+
+    #[test]
+    fn what_std_would_fill_in_is_noticed_and_other_braces_are_text() {
+        for template in ["{name}", "a{0}", "{:?}", "{}{x:#?}"] {
+            assert!(has_filled_placeholder(template), "{template:?}");
+        }
+        for template in ["", "{}", "{", "${aws:username}", r#"{"a":1}"#, "{ name }", "{name"] {
+            assert!(!has_filled_placeholder(template), "{template:?}");
+        }
+    }
+
+    #[test]
+    fn text_stands_around_the_inputs() {
+        let text = |t: &str| Expr::Literal(crate::Value::String(t.to_owned()));
+        let made = |t: &str, inputs: Vec<AnyInput>| template(t, inputs).into_expr();
+        assert_eq!(made("<{}>", vec!["x".into()]), Expr::Concat(vec![text("<"), text("x"), text(">")]));
+        assert_eq!(made("{}", vec!["x".into()]), Expr::Concat(vec![text("x")]));
+        assert_eq!(made("plain", vec![]), Expr::Concat(vec![text("plain")]));
+    }
 }

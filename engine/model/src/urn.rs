@@ -83,8 +83,7 @@ impl Urn {
     /// Builds a URN from its parts. `name` may contain `/` between component names.
     pub fn new(project: &ProjectName, stack: &StackName, type_name: &str, name: &str) -> Result<Self, NameError> {
         for segment in name.split('/') {
-            check_segment("resource name", segment)
-                .map_err(|e| NameError { given: name.to_owned(), ..e })?;
+            check_segment("resource name", segment).map_err(|e| NameError { given: name.to_owned(), ..e })?;
         }
         Ok(Self(format!("urn:phx:{project}:{stack}:{type_name}:{name}").into()))
     }

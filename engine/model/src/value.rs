@@ -124,9 +124,7 @@ impl Value {
             Self::Float(f) => J::from(*f),
             Self::String(s) => J::from(s.as_str()),
             Self::List(items) => items.iter().map(Self::to_redacted_json).collect(),
-            Self::Map(fields) => {
-                J::Object(fields.iter().map(|(k, v)| (k.clone(), v.to_redacted_json())).collect())
-            }
+            Self::Map(fields) => J::Object(fields.iter().map(|(k, v)| (k.clone(), v.to_redacted_json())).collect()),
             Self::Unknown => J::from(UNKNOWN),
             Self::Secret(_) => J::from(REDACTED),
         }
@@ -142,9 +140,9 @@ impl Value {
             Self::Float(f) => J::from(*f),
             Self::String(s) => J::from(s.as_str()),
             Self::List(items) => items.iter().map(Self::to_plain_json).collect::<Option<_>>()?,
-            Self::Map(fields) => J::Object(
-                fields.iter().map(|(k, v)| Some((k.clone(), v.to_plain_json()?))).collect::<Option<_>>()?,
-            ),
+            Self::Map(fields) => {
+                J::Object(fields.iter().map(|(k, v)| Some((k.clone(), v.to_plain_json()?))).collect::<Option<_>>()?)
+            }
             Self::Unknown => return None,
             Self::Secret(inner) => inner.to_plain_json()?,
         })
@@ -271,7 +269,9 @@ impl<'de> Deserialize<'de> for Value {
                         continue;
                     }
                     if key.starts_with(RESERVED) {
-                        return Err(de::Error::custom(format!("{key:?} is not a form of value that this version knows")));
+                        return Err(de::Error::custom(format!(
+                            "{key:?} is not a form of value that this version knows"
+                        )));
                     }
                     fields.insert(key, map.next_value()?);
                 }
@@ -352,13 +352,34 @@ macro_rules! plain_val {
     };
 }
 
-plain_val!(bool, Kind::Bool, "a boolean", |v| match v { Value::Bool(b) => Some(*b), _ => None }, |b| Value::Bool(*b));
-plain_val!(i64, Kind::Int, "a whole number", |v| match v { Value::Int(i) => Some(*i), _ => None }, |i| Value::Int(*i));
+plain_val!(
+    bool,
+    Kind::Bool,
+    "a boolean",
+    |v| match v {
+        Value::Bool(b) => Some(*b),
+        _ => None,
+    },
+    |b| Value::Bool(*b)
+);
+plain_val!(
+    i64,
+    Kind::Int,
+    "a whole number",
+    |v| match v {
+        Value::Int(i) => Some(*i),
+        _ => None,
+    },
+    |i| Value::Int(*i)
+);
 plain_val!(
     i32,
     Kind::Int,
     "a whole number of 32 bits",
-    |v| match v { Value::Int(i) => i32::try_from(*i).ok(), _ => None },
+    |v| match v {
+        Value::Int(i) => i32::try_from(*i).ok(),
+        _ => None,
+    },
     |i| Value::Int(i64::from(*i))
 );
 plain_val!(
@@ -377,14 +398,20 @@ plain_val!(
     String,
     Kind::String,
     "text",
-    |v| match v { Value::String(s) => Some(s.clone()), _ => None },
+    |v| match v {
+        Value::String(s) => Some(s.clone()),
+        _ => None,
+    },
     |s| Value::String(s.clone())
 );
 plain_val!(
     Ipv4Cidr,
     Kind::Ipv4Cidr,
     "an IPv4 range such as 10.0.0.0/16",
-    |v| match v { Value::String(s) => s.parse().ok(), _ => None },
+    |v| match v {
+        Value::String(s) => s.parse().ok(),
+        _ => None,
+    },
     |c| Value::String(c.to_string())
 );
 
@@ -437,10 +464,9 @@ impl<T: Val> Val for BTreeMap<String, T> {
     }
     fn from_value(value: &Value) -> Result<Self::Resolved, ValueError> {
         match value.expose() {
-            Value::Map(fields) => fields
-                .iter()
-                .map(|(k, v)| Ok((k.clone(), T::from_value(v).map_err(|e| e.at(k))?)))
-                .collect(),
+            Value::Map(fields) => {
+                fields.iter().map(|(k, v)| Ok((k.clone(), T::from_value(v).map_err(|e| e.at(k))?))).collect()
+            }
             _ => Err(ValueError::expected("a map", value)),
         }
     }

@@ -1,4 +1,5 @@
 //! Reading configuration: what is read, and for each kind of mistake where it is said to be and what it is called.
+#![allow(clippy::unwrap_used)] // also outside the test functions
 
 use std::collections::BTreeMap;
 
@@ -134,7 +135,7 @@ fn mistakes_in_reserved_tables_are_not_the_programs() {
 #[test]
 fn the_whole_message_names_the_place() {
     let error = with("size = 3", "size = 'x'").read::<Config>().unwrap_err();
-    assert_eq!(error.to_string(), "dev.toml:13:8: `groups[0].size`: expected u16, found string \"x\"");
+    assert_eq!(error.to_string(), "dev.toml:13:8: `groups[0].size`: expected a whole number (u16), found string \"x\"");
 }
 
 #[test]
@@ -157,7 +158,12 @@ fn a_value_of_another_type() {
     let message = mistake(&with("\"dev\"", "1"), 2, 8, "name");
     assert_eq!(message, "`name`: expected a string, found integer `1`");
     mistake(&with("size = 1", "size = true"), 16, 8, "named.blue.size");
-    mistake(&with("size = 1", "size = 70000"), 16, 8, "named.blue.size");
+    let message = mistake(&with("size = 1", "size = 70000"), 16, 8, "named.blue.size");
+    assert_eq!(message, "`named.blue.size`: expected a whole number (u16), found integer `70000`");
+    let message = mistake(&with("nat = \"single\"", "flow_logs = 1"), 10, 13, "network.flow_logs");
+    assert_eq!(message, "`network.flow_logs`: expected true or false, found integer `1`");
+    let message = mistake(&source("name = 'x'\nnetwork = 1"), 2, 11, "network");
+    assert_eq!(message, "`network`: expected a table, found integer `1`");
 }
 
 #[test]
@@ -200,10 +206,7 @@ fn a_key_that_is_not_known() {
         "unknown key `network.flow_log`; did you mean `flow_logs`?\n  hint: the known keys are cidr, zones, nat, flow_logs"
     );
     let message = mistake(&with("name = \"dev\"", "name = \"dev\"\ncolour = 1"), 3, 1, "colour");
-    assert_eq!(
-        message,
-        "unknown key `colour`\n  hint: the known keys are name, network, groups, named, strict, aws"
-    );
+    assert_eq!(message, "unknown key `colour`\n  hint: the known keys are name, network, groups, named, strict, aws");
     // A table in a list and one under a name of the program's own.
     let message = mistake(&with("size = 3", "size = 3\n  sise = 4"), 14, 3, "groups[0].sise");
     assert!(message.contains("did you mean `size`?"), "{message}");

@@ -99,9 +99,14 @@ pub struct DatabaseOutputs {
     pub key: String,
 }
 
+/// As the facade crate has it: phx's model under another name.
+mod facade {
+    pub(crate) use phx_model as model;
+}
+
 /// Nothing is required of it, and it has no tags.
 #[derive(Clone, Debug, Resource)]
-#[resource(type = "test:x:Bare", identity = None, crate = phx_model)]
+#[resource(type = "test:x:Bare", identity = None, crate = facade::model)]
 pub struct Bare {
     /// Some number.
     pub number: Option<Input<f64>>,
@@ -109,7 +114,7 @@ pub struct Bare {
 
 /// What the cloud decides.
 #[derive(Clone, Debug, PartialEq, Outputs)]
-#[outputs(crate = phx_model)]
+#[outputs(crate = facade::model)]
 pub struct BareOutputs {}
 
 fn text(text: &str) -> Value {
@@ -152,10 +157,7 @@ fn the_schema_says_what_the_struct_does() {
     assert!(schema.tagged());
 
     let names: Vec<&str> = schema.fields.iter().map(|f| f.name).collect();
-    assert_eq!(
-        names,
-        ["net", "name", "type", "rules", "password", "policy", "multi_zone", "undocumented", "tags"]
-    );
+    assert_eq!(names, ["net", "name", "type", "rules", "password", "policy", "multi_zone", "undocumented", "tags"]);
     let with = |pick: fn(&phx_model::schema::Field) -> bool| -> Vec<&str> {
         schema.fields.iter().filter(|f| pick(f)).map(|f| f.name).collect()
     };
@@ -169,17 +171,7 @@ fn the_schema_says_what_the_struct_does() {
     let kinds: Vec<String> = schema.fields.iter().map(|f| f.kind.describe()).collect();
     assert_eq!(
         kinds,
-        [
-            "NetId",
-            "string",
-            "string",
-            "list<{port, from, knock}>",
-            "string",
-            "json",
-            "bool",
-            "int",
-            "map<string>"
-        ]
+        ["NetId", "string", "string", "list<{port, from, knock}>", "string", "json", "bool", "int", "map<string>"]
     );
     assert_eq!(schema.field("name").unwrap().doc, "Its name.");
     assert_eq!(schema.field("undocumented").unwrap().doc, "");
@@ -213,10 +205,7 @@ fn a_blocks_fields_have_attributes_too() {
 #[test]
 fn new_takes_what_is_required_and_setters_the_rest() {
     let inputs = Database::new(NetId::new("net-1"), "main").into_inputs();
-    let expected = [
-        ("net".to_owned(), Expr::Literal(text("net-1"))),
-        ("name".to_owned(), Expr::Literal(text("main"))),
-    ];
+    let expected = [("net".to_owned(), Expr::Literal(text("net-1"))), ("name".to_owned(), Expr::Literal(text("main")))];
     assert_eq!(inputs, expected.into());
 
     let inputs = Database::new(NetId::new("net-1"), "main")
@@ -279,7 +268,10 @@ fn a_value_of_the_wrong_form_is_named_by_its_path() {
     assert_eq!(error("rules", Value::List(vec![text("x")])), "rules[0]: expected a Rule, found text");
     let rule = Value::Map(values([("port", text("http"))]));
     assert_eq!(error("rules", Value::List(vec![rule])), "rules[0].port: expected a whole number, found text");
-    assert_eq!(error("tags", Value::Map(values([("a", Value::Int(1))]))), "tags.a: expected text, found a whole number");
+    assert_eq!(
+        error("tags", Value::Map(values([("a", Value::Int(1))]))),
+        "tags.a: expected text, found a whole number"
+    );
     let mut fields = full();
     fields.remove("net");
     assert_eq!(Database::resolve(&fields).unwrap_err().path, "net");
@@ -291,10 +283,7 @@ fn a_change_says_which_fields_from_what_to_what() {
         ("type".to_owned(), Delta { before: text("big"), after: Value::Null }),
         // What stands there may have any form; what shall stand there may not.
         ("multi_zone".to_owned(), Delta { before: text("yes"), after: Value::Bool(true) }),
-        (
-            "tags".to_owned(),
-            Delta { before: Value::Null, after: Value::Map(values([("Owner", text("me"))])) },
-        ),
+        ("tags".to_owned(), Delta { before: Value::Null, after: Value::Map(values([("Owner", text("me"))])) }),
     ]);
     let change = Database::change(&deltas).unwrap();
     assert_eq!(change.r#type, Some(FieldChange { before: Some("big".to_owned()), after: None }));
@@ -329,7 +318,8 @@ fn secrets_are_not_shown() {
     assert!(!shown.contains("hunter"), "{shown}");
     assert!(shown.contains("old-name") && shown.contains("new-name"), "{shown}");
 
-    let declared = Database::new(NetId::new("net-1"), "main").password("hunter2").rules([Rule::new(1).knock("swordfish")]);
+    let declared =
+        Database::new(NetId::new("net-1"), "main").password("hunter2").rules([Rule::new(1).knock("swordfish")]);
     let shown = format!("{declared:?} {:?}", declared.clone().into_inputs());
     assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
 }

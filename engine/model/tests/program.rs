@@ -1,4 +1,5 @@
 //! Writing a program down: what ends up in the graph, and which mistakes are found on the way.
+#![allow(clippy::unwrap_used)] // also outside the test functions
 
 use std::collections::BTreeMap;
 
@@ -135,10 +136,7 @@ fn default_tags_are_added_where_there_are_tags() {
     stack.add("main", Router::new([net.id()])).unwrap();
     let program = stack.finish();
     let tags = |pairs: &[(&str, &str)]| Expr::Map(pairs.iter().map(|(k, v)| ((*k).to_owned(), literal(v))).collect());
-    assert_eq!(
-        program.resources[0].inputs["tags"],
-        tags(&[("Owner", "me"), ("Stage", "dev"), ("Name", "main")])
-    );
+    assert_eq!(program.resources[0].inputs["tags"], tags(&[("Owner", "me"), ("Stage", "dev"), ("Name", "main")]));
     assert_eq!(program.resources[1].inputs["tags"], tags(&[("Owner", "platform"), ("Stage", "dev")]));
     assert!(!program.resources[2].inputs.contains_key("tags"));
 }
@@ -212,13 +210,9 @@ fn expressions_over_outputs_have_their_values_once_those_are_known() {
     let router = &program.resources[1];
     let text = |t: &str| Value::String(t.to_owned());
     let known = Known(
-        [
-            ("id", text("net-1")),
-            ("range", text("10.0.0.0/16")),
-            ("zones", Value::List(vec![text("a"), text("b")])),
-        ]
-        .map(|(name, value)| ((net.urn().clone(), name.to_owned()), value))
-        .into(),
+        [("id", text("net-1")), ("range", text("10.0.0.0/16")), ("zones", Value::List(vec![text("a"), text("b")]))]
+            .map(|(name, value)| ((net.urn().clone(), name.to_owned()), value))
+            .into(),
     );
     let inputs = router.inputs.iter().map(|(k, e)| (k.clone(), e.eval(&known).unwrap())).collect();
     let resolved = Router::resolve(&inputs).unwrap();

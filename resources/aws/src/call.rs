@@ -318,5 +318,12 @@ fn chain(failure: &(impl StdError + 'static)) -> String {
 }
 
 fn source_of<'a, E: StdError + 'static>(failure: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    std::iter::successors(Some(failure), |e| e.source()).find_map(|e| e.downcast_ref())
+    let mut next = Some(failure);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }

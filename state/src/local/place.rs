@@ -85,6 +85,10 @@ impl Place {
         }
         // A stack that never had a head is new. One that has lost it is not: to start over would forget every object it has.
         if self.had_a_head()? {
+            // What shows it is written after the head; so if the stack is only now being begun by another run, the head is there by now.
+            if let Ok(Some(head)) = read_small(&path, Head::decode) {
+                return Ok(Some(head));
+            }
             let why = Unreadable::Damaged("it is missing, and the stack has had one".into());
             return Err(self.damaged(path.display(), why, None));
         }

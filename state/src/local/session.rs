@@ -114,7 +114,7 @@ impl Writer {
         let written_under = place.read_head()?.map_or(0, |head| head.generation);
         let mut held = enter(&place, holder, written_under)?;
         let Some(found) = place.read()? else {
-            let state = State::empty(new_lineage());
+            let state = State::empty(crate::new_lineage());
             let writer = Self::blank(place, held, state.lineage.clone());
             writer.sweep()?;
             return Ok((writer, state));
@@ -174,20 +174,16 @@ impl Writer {
     fn checkpoint(&mut self, checkpoint: &Checkpoint, serial: u64) -> Result<(), StoreError> {
         self.check()?;
         self.begin()?;
-        let last = self.head.as_ref().map_or(0, |head| head.serial);
-        if Some(serial) != last.checked_add(1) {
-            return Err(self.refused(serial, format!("the last one is {last}, so {} comes next", last.saturating_add(1))));
-        }
+        wire::next_serial(self.head.as_ref().map_or(0, |head| head.serial), serial)?;
         let on_disk = self.place.read_head()?;
         if on_disk != self.head {
             let found = on_disk.map_or("none".into(), |head| format!("checkpoint {} of lineage {}", head.serial, head.lineage));
-            return Err(self.refused(serial, format!("head.json was changed by something else: it names {found}")));
+            return Err(StoreError::Unwritable {
+                what: format!("checkpoint {serial} of stack {}", self.place.stack),
+                why: format!("head.json was changed by something else: it names {found}"),
+            });
         }
         self.install(checkpoint, serial)
-    }
-
-    fn refused(&self, serial: u64, why: String) -> StoreError {
-        StoreError::Unwritable { what: format!("checkpoint {serial} of stack {}", self.place.stack), why }
     }
 
     /// Makes a checkpoint the present one. Until the head is replaced nothing has changed; from then on everything has.
@@ -268,13 +264,6 @@ impl Writer {
     }
 }
 
-/// A random name for a stack's life.
-fn new_lineage() -> String {
-    let mut name = uuid::Uuid::new_v4().simple().to_string();
-    name.truncate(16);
-    name
-}
-
 /// A stack in a folder, under lease. The lock ends with it.
 pub(super) struct LocalSession {
     lease: Lease,
@@ -322,17 +311,9 @@ impl Session for LocalSession {
     }
 
     async fn checkpoint(&self, state: &State) -> Result<(), StoreError> {
-        let serial = state.serial;
-        if state.lineage != self.state.lineage {
-            return Err(StoreError::Unwritable {
-                what: format!("checkpoint {serial}"),
-                why: format!(
-                    "it is of lineage {}, and the stack is of lineage {}: it is another stack's state",
-                    state.lineage, self.state.lineage
-                ),
-            });
-        }
+        wire::same_lineage(&self.state.lineage, state)?;
         let checkpoint = Checkpoint::encode(state)?;
+        let serial = state.serial;
         self.write(move |writer| writer.checkpoint(&checkpoint, serial)).await
     }
 

@@ -23,7 +23,8 @@ pub(crate) enum Shown {
 pub(crate) fn show(value: &Value, view: View) -> Shown {
     if let Some(document) = document(value) {
         let line = inline(value);
-        if line.chars().count() <= room(view) && !line.contains('\n') {
+        let has_lines = matches!(value, Value::String(text) if text.trim_end().contains('\n'));
+        if line.chars().count() <= room(view) && !has_lines {
             return Shown::Line(line);
         }
         let lines: Vec<&str> = document.lines().collect();

@@ -1,5 +1,6 @@
 //! A place that `std::format!` would fill in, and `phx::format!` does not.
 fn main() {
-    let name = "a";
+    let name = String::from("a");
     let _ = phx_model::format!("{name}-logs");
+    drop(name);
 }

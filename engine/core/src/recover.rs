@@ -1,0 +1,168 @@
+//! Settling the intents that an earlier run left open: finding out what became of each, and recording it, before anything else is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use phx_model::driver::{Created, Cx, Driver, Registry};
+use phx_model::error::ErrorKind;
+use phx_model::schema::Identity;
+use phx_model::state::{Change, Entry, Intent, IntentId, Outcome, Record};
+use phx_model::{CloudError, Urn, ValueMap};
+use tokio::time::Instant;
+
+use crate::engine::{EngineError, Settings};
+use crate::events::{Event, EventSink};
+use crate::journal::{Journal, JournalError};
+use crate::refresh::mark_secret_outputs;
+
+/// What is needed to settle intents.
+pub(crate) struct Recovery<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) journal: &'a Journal,
+    pub(crate) sink: &'a dyn EventSink,
+    pub(crate) settings: &'a Settings,
+    /// The objects that the program says are to be adopted: the user's answer where the cloud has none.
+    pub(crate) imports: BTreeMap<&'a Urn, &'a str>,
+    /// Nothing may be changed in the cloud.
+    pub(crate) only_look: bool,
+}
+
+/// Why an intent stays open.
+enum Open {
+    Unsettled(Box<Intent>),
+    Failed(Urn, &'static str, CloudError),
+    UnknownType(Urn),
+    Journal(JournalError),
+}
+
+impl From<JournalError> for Open {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+impl Recovery<'_> {
+    /// Settles every open intent, all of them at once, and returns the resources that they were about. Those that could be settled are, also
+    /// if others could not.
+    pub(crate) async fn run(&self) -> Result<BTreeSet<Urn>, EngineError> {
+        let open: Vec<Intent> = self.journal.with(|state| state.open.values().cloned().collect());
+        let touched = open.iter().map(|intent| intent.urn.clone()).collect();
+        let settled = futures::future::join_all(open.into_iter().map(|intent| self.settle(intent))).await;
+        let (mut unsettled, mut failed) = (Vec::new(), Vec::new());
+        for open in settled.into_iter().filter_map(Result::err) {
+            match open {
+                Open::Unsettled(intent) => unsettled.push(*intent),
+                Open::Failed(urn, change, error) => failed.push((urn, change, error)),
+                Open::UnknownType(urn) => {
+                    return Err(EngineError::UnknownType { type_name: urn.type_name().to_owned(), urn });
+                }
+                Open::Journal(error) => return Err(error.into()),
+            }
+        }
+        if !failed.is_empty() {
+            return Err(EngineError::RecoveryFailed(failed));
+        }
+        if !unsettled.is_empty() {
+            return Err(EngineError::Unsettled(unsettled));
+        }
+        Ok(touched)
+    }
+
+    async fn settle(&self, intent: Intent) -> Result<(), Open> {
+        let (outcome, words) = match &intent.change {
+            Change::Create { record } => self.settle_create(&intent, record).await?,
+            Change::Finish => (Outcome::Abandoned, "its creation is not finished; that is done again".to_owned()),
+            Change::Update { fields, .. } => {
+                let fields = fields.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                (Outcome::Abandoned, format!("whether the change of {fields} arrived shows when it is read"))
+            }
+            Change::Delete { id } => (Outcome::Abandoned, format!("whether {id} is gone shows when it is read")),
+        };
+        self.journal.append(vec![Entry::Done { intent: intent.id.clone(), outcome }]).await?;
+        let change = intent.change.verb();
+        self.sink.event(&Event::Recovered { urn: intent.urn, change, outcome: words });
+        Ok(())
+    }
+
+    async fn settle_create(&self, intent: &Intent, record: &Record) -> Result<(Outcome, String), Open> {
+        let urn = &intent.urn;
+        let driver = self.registry.get(urn.type_name()).ok_or_else(|| Open::UnknownType(urn.clone()))?;
+        let identity = driver.schema().identity;
+        if identity == Identity::None {
+            return match self.imports.get(urn) {
+                Some(id) => Ok((Outcome::Abandoned, format!("the program says that it is {id}"))),
+                None => Err(Open::Unsettled(Box::new(intent.clone()))),
+            };
+        }
+        if identity == Identity::ClientToken && self.only_look {
+            // To find it means to send the request again, and that may create it.
+            return Ok((Outcome::Abandoned, "whether it was created, `up` finds out first of all".to_owned()));
+        }
+        let cx = Cx { provider: record.provider.clone(), progress: Arc::new(|_| {}), timeout: self.settings.timeout };
+        let deadline = Instant::now() + grace_left(intent.time, Timestamp::now(), self.settings.recovery_grace);
+        match find_until(driver.as_ref(), &cx, &record.inputs, &intent.id, deadline).await {
+            Ok(Some(mut found)) => {
+                let words = format!("found {} and recorded it", found.id);
+                mark_secret_outputs(driver.schema(), &mut found.outputs);
+                Ok((Outcome::Created { id: found.id, outputs: found.outputs, complete: false }, words))
+            }
+            Ok(None) => Ok((Outcome::Abandoned, "it was not created".to_owned())),
+            Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                Ok((Outcome::Abandoned, format!("it was not created: {}", error.message)))
+            }
+            Err(error) => Err(Open::Failed(urn.clone(), intent.change.verb(), error)),
+        }
+    }
+}
+
+/// How much longer an object of an intent may take to show itself. A clock that runs ahead or behind costs at most one grace.
+fn grace_left(begun: Timestamp, now: Timestamp, grace: Duration) -> Duration {
+    let age = Duration::try_from(now.duration_since(begun)).unwrap_or(Duration::ZERO);
+    grace.saturating_sub(age)
+}
+
+/// Looks for the object of a create until it is found or the deadline is over, at least once. What may be different the next time (no answer,
+/// too many calls) is tried again as well.
+pub(crate) async fn find_until(
+    driver: &dyn Driver,
+    cx: &Cx,
+    want: &ValueMap,
+    intent: &IntentId,
+    deadline: Instant,
+) -> Result<Option<Created>, CloudError> {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let found = match tokio::time::timeout(cx.timeout, driver.find(cx, want, intent)).await {
+            Ok(found) => found,
+            Err(_) => Err(CloudError::local(ErrorKind::TimedOut, format!("looking for it took longer than {:?}", cx.timeout))),
+        };
+        let may_change = match &found {
+            Ok(found) => found.is_none(),
+            Err(error) => error.is_ambiguous() || matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unreachable),
+        };
+        let now = Instant::now();
+        if !may_change || now >= deadline {
+            return found;
+        }
+        tokio::time::sleep(pause.min(deadline - now)).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_grace_is_never_longer_than_itself_whatever_the_clocks_say() {
+        let grace = Duration::from_secs(10);
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let left = |begun: i64| grace_left(Timestamp::from_second(begun).unwrap(), now, grace);
+        assert_eq!(left(1_000_000), grace);
+        assert_eq!(left(999_997), Duration::from_secs(7));
+        assert_eq!(left(0), Duration::ZERO);
+        assert_eq!(left(2_000_000), grace, "begun in the future");
+    }
+}

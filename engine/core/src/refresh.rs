@@ -1,0 +1,303 @@
+//! What the cloud has, read in batches: one `read_many` for each type and place, all of them at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use phx_model::driver::{Cx, Driver, Observed, Read, ReadTarget, Registry};
+use phx_model::error::ErrorKind;
+use phx_model::schema::{Field, Kind, Schema, satisfied};
+use phx_model::state::{Entry, ProviderKey, Record, State};
+use phx_model::{CloudError, Program, Urn, Value, ValueMap};
+
+use crate::engine::EngineError;
+
+/// Which objects are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'a> {
+    /// All that the state knows.
+    All,
+    /// Those of these resources.
+    Only(&'a BTreeSet<Urn>),
+}
+
+impl Scope<'_> {
+    fn includes(self, urn: &Urn) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(urns) => urns.contains(urn),
+        }
+    }
+}
+
+/// What reading the cloud found.
+#[derive(Debug, Default)]
+pub struct Observations {
+    /// What there is to record: only what is not recorded already.
+    pub entries: Vec<Entry>,
+    /// Resources whose object is not there any more, with the id that it had.
+    pub gone: BTreeMap<Urn, String>,
+    /// What is there under the ids of the `import` option.
+    pub adoptable: BTreeMap<Urn, Read>,
+    /// Resources whose object is not as phx left it.
+    pub drifted: Vec<Urn>,
+    /// Objects that could not be read. They are as the state says, as far as anyone knows.
+    pub failures: Vec<(Urn, CloudError)>,
+}
+
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Own(&'a Urn, &'a Record),
+    Deposed(&'a Urn, &'a Record),
+    Import(&'a Urn, &'a str),
+}
+
+impl<'a> Target<'a> {
+    fn urn(&self) -> &'a Urn {
+        match self {
+            Self::Own(urn, _) | Self::Deposed(urn, _) | Self::Import(urn, _) => urn,
+        }
+    }
+}
+
+/// The objects to read, by place and type: each group is one call of a driver.
+pub struct Targets<'a> {
+    groups: BTreeMap<(&'a ProviderKey, &'a str), Vec<Target<'a>>>,
+}
+
+impl<'a> Targets<'a> {
+    /// The objects of the state that the scope includes, and what the program would adopt.
+    pub fn new(state: &'a State, program: Option<&'a Program>, scope: Scope<'_>) -> Self {
+        let mut groups: BTreeMap<_, Vec<Target<'a>>> = BTreeMap::new();
+        let own = state.resources.iter().map(|(urn, record)| (&record.provider, Target::Own(urn, record)));
+        let deposed = state.deposed.iter().map(|d| (&d.record.provider, Target::Deposed(&d.urn, &d.record)));
+        for (provider, target) in own.chain(deposed).filter(|(_, t)| scope.includes(t.urn())) {
+            groups.entry((provider, target.urn().type_name())).or_default().push(target);
+        }
+        for declared in program.into_iter().flat_map(|p| &p.resources) {
+            if let Some(id) = &declared.options.import
+                && !state.resources.contains_key(&declared.urn)
+            {
+                let key = (&declared.options.provider, declared.schema.type_name);
+                groups.entry(key).or_default().push(Target::Import(&declared.urn, id));
+            }
+        }
+        Self { groups }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.groups.values().map(Vec::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Reads them. `timeout` is for each group.
+    pub async fn read(self, registry: &Registry, timeout: Duration) -> Result<Observations, EngineError> {
+        let mut reads = Vec::with_capacity(self.groups.len());
+        for ((provider, type_name), targets) in self.groups {
+            let Some(first) = targets.first() else { continue };
+            let driver = registry
+                .get(type_name)
+                .ok_or_else(|| EngineError::UnknownType { urn: first.urn().clone(), type_name: type_name.to_owned() })?;
+            reads.push(read_group(driver, provider, targets, timeout));
+        }
+        let mut found = Observations::default();
+        for (schema, targets, answers) in futures::future::join_all(reads).await {
+            for (target, answer) in targets.into_iter().zip(answers) {
+                found.take(schema, target, answer);
+            }
+        }
+        found.drifted.sort();
+        found.failures.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(found)
+    }
+}
+
+/// Reads the objects of one type in one place. There is an answer for each target, whatever happens.
+async fn read_group<'a>(
+    driver: &Arc<dyn Driver>,
+    provider: &ProviderKey,
+    targets: Vec<Target<'a>>,
+    timeout: Duration,
+) -> (&'static Schema, Vec<Target<'a>>, Vec<Read>) {
+    let nothing = ValueMap::new();
+    let wanted: Vec<ReadTarget<'_>> = targets
+        .iter()
+        .map(|target| match target {
+            Target::Own(_, record) | Target::Deposed(_, record) => ReadTarget { id: &record.id, inputs: &record.inputs },
+            Target::Import(_, id) => ReadTarget { id, inputs: &nothing },
+        })
+        .collect();
+    let cx = Cx { provider: provider.clone(), progress: Arc::new(|_| {}), timeout };
+    let answers = match tokio::time::timeout(timeout, driver.read_many(&cx, &wanted)).await {
+        Ok(Ok(answers)) if answers.len() == targets.len() => Ok(answers),
+        Ok(Ok(answers)) => Err(CloudError::local(
+            ErrorKind::Other,
+            format!("the driver was asked for {} objects and answered for {}", targets.len(), answers.len()),
+        )),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(CloudError::local(ErrorKind::TimedOut, format!("reading took longer than {timeout:?}"))),
+    };
+    let answers = answers.unwrap_or_else(|error| vec![Read::Failed(error); targets.len()]);
+    (driver.schema(), targets, answers)
+}
+
+impl Observations {
+    fn take(&mut self, schema: &'static Schema, target: Target<'_>, answer: Read) {
+        let urn = target.urn().clone();
+        match (target, answer) {
+            (_, Read::Failed(error)) => self.failures.push((urn, error)),
+            (Target::Own(_, record), Read::Present(observed)) => {
+                let new = observe(schema, record, observed);
+                if !new.drift.is_empty() {
+                    self.drifted.push(urn.clone());
+                }
+                if new != *record {
+                    self.entries.push(Entry::Recorded { urn, record: Box::new(new) });
+                }
+            }
+            (Target::Own(_, record), Read::Gone) => {
+                self.gone.insert(urn.clone(), record.id.clone());
+                self.entries.push(Entry::Forgotten { urn, id: record.id.clone() });
+            }
+            // It is only going to be deleted, so it does not matter how it looks.
+            (Target::Deposed(..), Read::Present(_)) => {}
+            (Target::Deposed(_, record), Read::Gone) => {
+                self.entries.push(Entry::Forgotten { urn, id: record.id.clone() });
+            }
+            (Target::Import(..), Read::Present(mut observed)) => {
+                mark_secrets(schema.fields, &mut observed.fields);
+                mark_secret_outputs(schema, &mut observed.outputs);
+                self.adoptable.insert(urn, Read::Present(observed));
+            }
+            (Target::Import(..), Read::Gone) => {
+                self.adoptable.insert(urn, Read::Gone);
+            }
+        }
+    }
+}
+
+/// The record of an object as it was seen. What the program set stays what it was; what was seen to differ lies over it.
+fn observe(schema: &'static Schema, record: &Record, mut observed: Observed) -> Record {
+    mark_secrets(schema.fields, &mut observed.fields);
+    mark_secret_outputs(schema, &mut observed.outputs);
+    let mut new = Record { drift: ValueMap::new(), ..record.clone() };
+    for field in schema.fields.iter().filter(|f| !f.write_only) {
+        let seen = observed.fields.remove(field.name).unwrap_or_default();
+        let drifted = match record.inputs.get(field.name).filter(|v| !v.is_empty()) {
+            Some(set) => !satisfied(field, set, &seen),
+            None => !field.cloud_default && !seen.is_empty(),
+        };
+        if drifted {
+            // What the program keeps from view stays so, whoever has changed it.
+            let secret = record.inputs.get(field.name).is_some_and(Value::has_secret);
+            new.drift.insert(field.name.to_owned(), if secret { seen.secret() } else { seen });
+        }
+    }
+    // Now it is known what these are; the cloud never tells the write-only ones.
+    new.uncertain.retain(|name| schema.field(name).is_some_and(|f| f.write_only));
+    for output in schema.outputs.iter().filter(|o| o.secret && !observed.outputs.contains_key(o.name)) {
+        // Some secrets are told once, when the object is created, and never again.
+        if let Some(kept) = new.outputs.remove(output.name) {
+            observed.outputs.insert(output.name.to_owned(), kept);
+        }
+    }
+    new.outputs = observed.outputs;
+    new
+}
+
+/// Marks the outputs that the schema calls secret, whether or not the driver did.
+pub(crate) fn mark_secret_outputs(schema: &'static Schema, outputs: &mut ValueMap) {
+    for output in schema.outputs.iter().filter(|o| o.secret) {
+        if let Some(value) = outputs.get_mut(output.name) {
+            *value = std::mem::take(value).secret();
+        }
+    }
+}
+
+fn mark_secrets(fields: &[Field], values: &mut ValueMap) {
+    for field in fields {
+        let Some(value) = values.get_mut(field.name) else { continue };
+        if field.secret && *value != Value::Null {
+            *value = std::mem::take(value).secret();
+        } else {
+            mark_inside(&field.kind, value);
+        }
+    }
+}
+
+fn mark_inside(kind: &Kind, value: &mut Value) {
+    match (kind, value) {
+        (Kind::Block(fields), Value::Map(values)) => mark_secrets(fields, values),
+        (Kind::List(inner), Value::List(items)) => items.iter_mut().for_each(|item| mark_inside(inner, item)),
+        (Kind::Map(inner), Value::Map(values)) => values.values_mut().for_each(|value| mark_inside(inner, value)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests_support::THING;
+    use phx_model::schema::Identity;
+
+    fn map(json: &str) -> ValueMap {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn seen(inputs: &str, fields: &str) -> ValueMap {
+        let record = Record { inputs: map(inputs), ..Record::default() };
+        let observed = Observed { fields: map(fields), outputs: ValueMap::new() };
+        observe(&THING, &record, observed).drift
+    }
+
+    #[test]
+    fn only_what_differs_from_what_was_set_is_drift() {
+        assert!(seen(r#"{"name":"a","size":1}"#, r#"{"name":"a","size":1,"tags":{}}"#).is_empty());
+        assert_eq!(seen(r#"{"size":1}"#, r#"{"size":2}"#), map(r#"{"size":2}"#));
+        assert_eq!(seen(r#"{"size":1}"#, "{}"), map(r#"{"size":null}"#));
+        assert_eq!(seen("{}", r#"{"size":2}"#), map(r#"{"size":2}"#), "set by someone else");
+        assert!(seen("{}", r#"{"zone":"z"}"#).is_empty(), "filled in by the cloud");
+        assert_eq!(seen(r#"{"zone":"y"}"#, r#"{"zone":"z"}"#), map(r#"{"zone":"z"}"#));
+    }
+
+    #[test]
+    fn what_is_secret_stays_so_and_what_is_write_only_stays_uncertain() {
+        const FIELD: Field = THING.fields[0];
+        static SECRETIVE: Schema = Schema {
+            type_name: "test:unit:Secretive",
+            terraform: None,
+            cloudformation: None,
+            doc: "",
+            identity: Identity::IntentTag,
+            unique: &[],
+            fields: &[
+                Field { name: "key", secret: true, ..FIELD },
+                Field { name: "password", secret: true, write_only: true, ..FIELD },
+            ],
+            outputs: &[phx_model::schema::OutputField {
+                name: "token",
+                kind: Kind::String,
+                doc: "",
+                secret: true,
+                volatile: false,
+            }],
+        };
+        let text = |s: &str| Value::String(s.to_owned());
+        let record = Record {
+            inputs: [("key".to_owned(), text("a").secret())].into(),
+            outputs: [("token".to_owned(), text("once").secret())].into(),
+            uncertain: ["key".to_owned(), "password".to_owned()].into(),
+            ..Record::default()
+        };
+        let fields = [("key".to_owned(), text("b"))].into();
+        let new = observe(&SECRETIVE, &record, Observed { fields, outputs: ValueMap::new() });
+        assert_eq!(new.drift["key"], text("b").secret());
+        assert_eq!(new.uncertain, ["password".to_owned()].into());
+        assert_eq!(new.outputs["token"], text("once").secret(), "a secret told once is kept");
+    }
+}

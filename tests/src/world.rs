@@ -1,0 +1,478 @@
+//! One cloud, one store, and the runs over them. After each run every invariant is checked that holds whatever happened in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use phx_engine::engine::{Approve, Engine, EngineError, Interrupt, Report, RunOptions, Settings};
+use phx_engine::events::{Event, StepOp};
+use phx_engine::plan::Plan;
+use phx_engine::planner::PlanOptions;
+use phx_model::expr::Env;
+use phx_model::state::{Entry, State};
+use phx_model::store::Store;
+use phx_model::urn::{ProjectName, StackName};
+use phx_model::{Program, Stack, Urn, Value};
+use phx_state::MemoryStore;
+
+use crate::life::Life;
+use crate::sim::{CANARY, Cloud, Object, registry};
+use crate::tap::{Durable, Tap};
+
+/// A whole simulated world. See the [module](self).
+pub struct World {
+    /// The cloud.
+    pub cloud: Arc<Cloud>,
+    /// What is durable in the store.
+    pub durable: Arc<Durable>,
+    /// The engine's settings.
+    pub settings: Settings,
+    /// How long it takes from a kill to the next run.
+    pub pause: Duration,
+    life: Arc<Life>,
+    behind: Arc<dyn Store>,
+    retained: Mutex<BTreeSet<String>>,
+}
+
+/// How one run is disturbed.
+#[derive(Clone, Debug, Default)]
+pub struct Disturbance {
+    /// It is killed at this boundary, counted from 0.
+    pub kill: Option<u64>,
+    /// The append of this number fails: with the entries durable, or not.
+    pub breaks: Option<(u64, bool)>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended<T> {
+    /// By itself.
+    Returned(T),
+    /// It was killed, and where.
+    Killed(String),
+}
+
+/// A run that has ended, with what it told.
+#[derive(Debug)]
+pub struct Run<T> {
+    /// How it ended.
+    pub ended: Ended<Result<T, EngineError>>,
+    /// Its events.
+    pub events: Vec<Event>,
+    /// How many boundaries it passed.
+    pub boundaries: u64,
+}
+
+impl<T> Run<T> {
+    /// What it returned. Panics if it was killed.
+    pub fn result(self) -> Result<T, EngineError> {
+        match self.ended {
+            Ended::Returned(result) => result,
+            Ended::Killed(at) => panic!("the run was killed {at}"),
+        }
+    }
+
+    /// What it returned. Panics with the error if it failed or was killed.
+    #[track_caller]
+    pub fn ok(self) -> T {
+        match self.result() {
+            Ok(done) => done,
+            Err(e) => panic!("the run failed: {e}"),
+        }
+    }
+}
+
+impl Run<Report> {
+    /// The report of a run that did all that was planned. Panics if there is none.
+    #[track_caller]
+    pub fn succeeded(self) -> Report {
+        let report = self.ok();
+        assert_eq!(
+            report.result,
+            phx_engine::events::RunResult::Succeeded,
+            "failures: {:#?}\nskipped: {:#?}",
+            report.failures,
+            report.skipped
+        );
+        report
+    }
+}
+
+/// The project that all simulated programs belong to.
+pub fn project() -> ProjectName {
+    ProjectName::new("sim").expect("a name")
+}
+
+/// The stack that all simulated programs describe.
+pub fn stack_name() -> StackName {
+    StackName::new("test").expect("a name")
+}
+
+/// Writes a program down.
+pub fn program(write: impl FnOnce(&mut Stack) -> Result<(), phx_model::stack::ProgramError>) -> Program {
+    let mut stack = Stack::new(project(), stack_name(), phx_model::config::ConfigSource::default(), BTreeMap::new());
+    write(&mut stack).expect("a program");
+    stack.finish()
+}
+
+/// The URN of a simulated resource: `urn("net:Network", "main")`.
+pub fn urn(kind: &str, name: &str) -> Urn {
+    Urn::new(&project(), &stack_name(), &format!("sim:{kind}"), name).expect("a name")
+}
+
+impl World {
+    /// A new world whose store is in memory.
+    pub fn new(seed: u64) -> Self {
+        Self::with_store(seed, Arc::new(MemoryStore::new()))
+    }
+
+    /// A new world over another store.
+    pub fn with_store(seed: u64, behind: Arc<dyn Store>) -> Self {
+        let (life, durable) = (Arc::new(Life::default()), Arc::new(Durable::default()));
+        let cloud = Arc::new(Cloud::new(seed, life.clone(), durable.clone()));
+        let settings = Settings::default();
+        Self { cloud, durable, settings, pause: Duration::from_secs(1), life, behind, retained: Mutex::default() }
+    }
+
+    /// `up`.
+    pub fn up(&self, program: &Program) -> Run<Report> {
+        self.up_with(program, &RunOptions::default(), &Disturbance::default())
+    }
+
+    /// `up` with options, disturbed.
+    pub fn up_with(&self, program: &Program, options: &RunOptions, how: &Disturbance) -> Run<Report> {
+        self.up_asking(program, options, how, &|_| true)
+    }
+
+    /// `up` with options, disturbed, asking for approval.
+    pub fn up_asking(&self, program: &Program, options: &RunOptions, how: &Disturbance, approve: &Approve) -> Run<Report> {
+        let run = self.run(how, async |engine| engine.up(program, options, approve).await);
+        if let Ended::Returned(Ok(report)) = &run.ended {
+            self.check_order(&report.plan, &run.events);
+        }
+        run
+    }
+
+    /// `destroy`.
+    pub fn destroy(&self) -> Run<Report> {
+        self.destroy_with(&Disturbance::default())
+    }
+
+    /// `destroy`, disturbed.
+    pub fn destroy_with(&self, how: &Disturbance) -> Run<Report> {
+        let options = RunOptions::default();
+        self.run(how, async |engine| engine.destroy(&project(), &stack_name(), &options, &|_| true).await)
+    }
+
+    /// `refresh`.
+    pub fn refresh(&self) -> Run<Report> {
+        let options = RunOptions::default();
+        self.run(&Disturbance::default(), async |engine| engine.refresh(&project(), &stack_name(), &options).await)
+    }
+
+    /// `preview`. Panics if it changes anything, even in the state.
+    #[track_caller]
+    pub fn preview(&self, program: &Program) -> Result<Plan, EngineError> {
+        self.preview_with(program, &RunOptions::default())
+    }
+
+    /// `preview` with options. Panics if it changes anything, even in the state.
+    #[track_caller]
+    pub fn preview_with(&self, program: &Program, options: &RunOptions) -> Result<Plan, EngineError> {
+        self.looking(async |engine| engine.preview(program, options).await)
+    }
+
+    /// `preview` of a destroy. Panics if it changes anything, even in the state.
+    #[track_caller]
+    pub fn preview_destroy(&self) -> Result<Plan, EngineError> {
+        let options = RunOptions::default();
+        self.looking(async |engine| engine.preview_destroy(&project(), &stack_name(), &options).await)
+    }
+
+    #[track_caller]
+    fn looking(&self, f: impl AsyncFnOnce(&Engine) -> Result<Plan, EngineError>) -> Result<Plan, EngineError> {
+        let (objects, state) = (self.cloud.objects(), self.durable.state());
+        let run = self.run(&Disturbance::default(), f);
+        assert_eq!(self.cloud.counts().changes(), 0, "a preview called what changes something");
+        assert_eq!(self.durable.writes(), 0, "a preview wrote to the store");
+        assert_eq!(self.cloud.objects(), objects);
+        assert_eq!(self.durable.state(), state);
+        run.result()
+    }
+
+    /// Runs something with a new engine on this world, in a process of its own as it were.
+    #[track_caller]
+    pub fn run<T>(&self, how: &Disturbance, f: impl AsyncFnOnce(&Engine) -> Result<T, EngineError>) -> Run<T> {
+        self.life.begin(how.kill);
+        self.durable.begin_run(how.breaks);
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let broken = Arc::new(Mutex::new(Vec::new()));
+        let sink = {
+            let (events, broken, durable) = (events.clone(), broken.clone(), self.durable.clone());
+            move |event: &Event| {
+                let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
+                broken.extend(check_durable(event, &durable));
+                events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+            }
+        };
+        let tap = Arc::new(Tap::new(self.behind.clone(), self.life.clone(), self.durable.clone()));
+        let engine = Engine::new(registry(&self.cloud), tap, Arc::new(sink), self.settings.clone());
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+        let ended = runtime.block_on(async {
+            self.cloud.begin_run();
+            let ended = tokio::select! {
+                biased;
+                () = self.life.death() => Ended::Killed(self.life.killed_at().unwrap_or_default()),
+                // Simulated time jumps when nothing else can happen; so a run that waits for what never comes ends here.
+                () = tokio::time::sleep(Duration::from_secs(30 * 24 * 3600)) => panic!("the run is stuck"),
+                result = f(&engine) => Ended::Returned(result),
+            };
+            self.cloud.end_run(self.pause);
+            ended
+        });
+        // Everything that the run has started dies with its runtime, whether it waited for it or not.
+        drop(runtime);
+        let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
+        let broken = std::mem::take(&mut *broken.lock().unwrap_or_else(PoisonError::into_inner));
+        self.note_retained();
+        let run = Run { ended, events, boundaries: self.life.passed() };
+        self.check_run(&run, broken);
+        run
+    }
+
+    /// What holds after every run, however it ended.
+    #[track_caller]
+    fn check_run<T>(&self, run: &Run<T>, mut broken: Vec<String>) {
+        broken.extend(self.cloud.take_violations());
+        broken.extend(self.durable.take_violations());
+        let told = serde_json::to_string(&run.events).expect("events are serialisable");
+        if told.contains(CANARY) {
+            broken.push(format!("the events tell a secret: {told}"));
+        }
+        if format!("{:?}", run.events).contains(CANARY) {
+            broken.push("the debug form of the events tells a secret".into());
+        }
+        if let Some(state) = self.durable.state() {
+            if format!("{state:?}").contains(CANARY) {
+                broken.push(format!("a secret is not marked in the state: {state:?}"));
+            }
+        }
+        assert!(broken.is_empty(), "{}\nevents: {:#?}", broken.join("\n"), run.events);
+    }
+
+    /// Remembers which objects were let go on purpose.
+    fn note_retained(&self) {
+        let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in self.durable.entries() {
+            if let Entry::Forgotten { id, .. } = entry
+                && self.cloud.objects().iter().any(|o| o.id == id)
+            {
+                retained.insert(id);
+            }
+        }
+        // A retained object can be adopted again.
+        if let Some(state) = self.durable.state() {
+            retained.retain(|id| !state.resources.values().any(|r| r.id == *id));
+        }
+    }
+
+    /// The ids of objects that phx has let go on purpose and that are still there.
+    pub fn retained(&self) -> BTreeSet<String> {
+        self.retained.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The state, which has to be there.
+    #[track_caller]
+    pub fn state(&self) -> State {
+        self.durable.state().expect("a state")
+    }
+
+    /// The id of a resource's object, which has to be there.
+    #[track_caller]
+    pub fn id(&self, urn: &Urn) -> String {
+        self.durable.record(urn).unwrap_or_else(|| panic!("{urn} has no record")).id
+    }
+
+    /// The object of a resource, which has to be there.
+    #[track_caller]
+    pub fn object(&self, urn: &Urn) -> Object {
+        let id = self.id(urn);
+        self.cloud.object(urn.type_name(), &id).unwrap_or_else(|| panic!("{id} of {urn} is not in the cloud"))
+    }
+
+    /// The cloud and the state are what the program says, all of it and nothing else.
+    #[track_caller]
+    pub fn assert_settled(&self, program: &Program) {
+        let problems = self.problems(program);
+        assert!(problems.is_empty(), "{}\nstate: {:#?}\ncloud: {:#?}", problems.join("\n"), self.durable.state(), self.cloud);
+    }
+
+    /// Another `up` would do nothing, and so would nothing that it records.
+    #[track_caller]
+    pub fn assert_nothing_to_do(&self, program: &Program) {
+        let plan = self.preview(program).unwrap_or_else(|e| panic!("the preview failed: {e}"));
+        assert!(plan.is_empty(), "there is something left to do: {:#}", plan.to_json());
+        let again = self.preview(program).unwrap_or_else(|e| panic!("the preview failed: {e}"));
+        assert_eq!(plan.to_json().to_string(), again.to_json().to_string(), "two plans of the same differ");
+        assert!(!format!("{plan:?}{}", plan.to_json()).contains(CANARY), "the plan tells a secret");
+    }
+
+    /// Nothing is left: in the state nothing at all, in the cloud only what is retained and what others made.
+    #[track_caller]
+    pub fn assert_empty(&self) {
+        let state = self.state();
+        assert!(state.is_empty(), "{state:#?}");
+        let retained = self.retained();
+        let left: Vec<Object> =
+            self.cloud.objects().into_iter().filter(|o| o.intent.is_some() && !retained.contains(&o.id)).collect();
+        assert!(left.is_empty(), "orphans: {left:#?}");
+    }
+
+    /// What is not as the program says.
+    pub fn problems(&self, program: &Program) -> Vec<String> {
+        let mut problems = Vec::new();
+        let Some(state) = self.durable.state() else { return vec!["there is no state".into()] };
+        if !state.open.is_empty() {
+            problems.push(format!("open intents: {:?}", state.open));
+        }
+        if !state.deposed.is_empty() {
+            problems.push(format!("deposed objects: {:?}", state.deposed));
+        }
+        let graph = phx_engine::graph::Graph::new(program).expect("a graph");
+        let env = Recorded(&state);
+        for (at, declared) in program.resources.iter().enumerate() {
+            let urn = &declared.urn;
+            let Some(record) = state.resources.get(urn) else {
+                problems.push(format!("{urn} has no record"));
+                continue;
+            };
+            let wanted: BTreeSet<Urn> = graph.dependencies(at).iter().map(|&d| program.resources[d].urn.clone()).collect();
+            if record.depends_on != wanted {
+                problems.push(format!("{urn} is recorded to depend on {:?} and not {wanted:?}", record.depends_on));
+            }
+            if record.incomplete || !record.uncertain.is_empty() {
+                problems.push(format!("{urn} is incomplete or uncertain: {record:?}"));
+            }
+            if (record.protect, record.retain) != (declared.options.protect, declared.options.retain) {
+                problems.push(format!("the options of {urn} are not recorded: {record:?}"));
+            }
+            let Some(object) = self.cloud.object(urn.type_name(), &record.id) else {
+                problems.push(format!("{} of {urn} is not in the cloud", record.id));
+                continue;
+            };
+            problems.extend(differences(declared, &object, &env));
+        }
+        for (name, export) in &program.exports {
+            let value = export.eval(&env).expect("an export");
+            if state.outputs.get(name) != Some(&value) {
+                problems.push(format!("the export {name} is {:?} and not {value:?}", state.outputs.get(name)));
+            }
+        }
+        if let Some(urn) = state.resources.keys().find(|urn| !program.resources.iter().any(|d| d.urn == **urn)) {
+            problems.push(format!("{urn} is recorded and not declared"));
+        }
+        problems.extend(self.strays(&state));
+        problems
+    }
+
+    /// Objects that phx made and does not know, and records that share an object.
+    fn strays(&self, state: &State) -> Vec<String> {
+        let mut known: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for (urn, record) in &state.resources {
+            *known.entry((urn.type_name(), &record.id)).or_default() += 1;
+        }
+        let mut problems: Vec<String> =
+            known.iter().filter(|(_, n)| **n > 1).map(|(id, n)| format!("{id:?} is recorded {n} times")).collect();
+        let retained = self.retained();
+        for object in self.cloud.objects() {
+            let owned = object.intent.is_some() && !retained.contains(&object.id);
+            if owned && !known.contains_key(&(object.type_name, object.id.as_str())) {
+                problems.push(format!("an orphan: {object:?}"));
+            }
+        }
+        problems
+    }
+
+    /// Nothing began before what it needs was done.
+    #[track_caller]
+    fn check_order(&self, plan: &Plan, events: &[Event]) {
+        let mut done: BTreeSet<&Urn> = BTreeSet::new();
+        for event in events {
+            match event {
+                Event::StepStarted { urn, op: StepOp::Create | StepOp::Update | StepOp::Adopt } => {
+                    let step = plan.steps.iter().find(|s| s.urn == *urn && s.op.makes());
+                    let step = step.unwrap_or_else(|| panic!("{urn} began and is not in the plan"));
+                    for needed in &step.depends_on {
+                        let to_do = plan.steps.iter().any(|s| s.urn == *needed && s.op.makes());
+                        assert!(!to_do || done.contains(needed), "{urn} began before {needed} was done: {events:#?}");
+                    }
+                }
+                Event::StepDone { urn, op: StepOp::Create | StepOp::Update | StepOp::Adopt, .. } => {
+                    done.insert(urn);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// No step counts as done before its result is durable.
+fn check_durable(event: &Event, durable: &Durable) -> Option<String> {
+    let Event::StepDone { urn, op, id, .. } = event else { return None };
+    let record = durable.record(urn);
+    let good = match op {
+        StepOp::Create | StepOp::Adopt => record.is_some_and(|r| id.as_ref() == Some(&r.id) && !r.incomplete),
+        StepOp::Update => record.is_some(),
+        StepOp::Delete | StepOp::Forget => id.is_none() || record.is_none_or(|r| id.as_ref() != Some(&r.id)),
+    };
+    (!good).then(|| format!("done before it was durable: {event:?}"))
+}
+
+/// In what an object is not as declared.
+fn differences(declared: &phx_model::stack::Declared, object: &Object, env: &dyn Env) -> Vec<String> {
+    let mut found = Vec::new();
+    for field in declared.schema.fields {
+        let ignored = |path: &String| path.split('.').next() == Some(field.name);
+        if declared.options.ignore_changes.iter().any(ignored) {
+            continue;
+        }
+        let wanted = declared.inputs.get(field.name).map(|e| e.eval(env).expect("an input")).unwrap_or_default();
+        let actual = object.fields.get(field.name).cloned().unwrap_or_default();
+        // What the program does not set is the cloud's, or someone else's; but phx itself leaves nothing behind.
+        let others = wanted.is_empty() && (field.cloud_default || object.foreign.contains(field.name));
+        if !others && !phx_model::schema::same(field, &wanted, &actual) {
+            found.push(format!("{} of {} is {actual:?} and not {:?}", field.name, declared.urn, wanted.expose()));
+        }
+    }
+    found
+}
+
+struct Recorded<'a>(&'a State);
+
+impl Env for Recorded<'_> {
+    fn output(&self, urn: &Urn, output: &str) -> Option<Value> {
+        Some(self.0.resources.get(urn)?.outputs.get(output).cloned().unwrap_or_default())
+    }
+}
+
+/// An interrupt that drains after a while, and aborts after another; for use inside a run.
+pub fn interrupt_after(drain: Duration, abort: Option<Duration>) -> (Interrupt, impl Future<Output = ()>) {
+    let interrupt = Interrupt::new();
+    let handle = interrupt.clone();
+    (interrupt, async move {
+        tokio::time::sleep(drain).await;
+        handle.drain();
+        if let Some(abort) = abort {
+            tokio::time::sleep(abort).await;
+            handle.abort();
+        }
+        std::future::pending::<()>().await;
+    })
+}
+
+/// Options with targets and replacements.
+pub fn options(plan: PlanOptions) -> RunOptions {
+    RunOptions { plan, ..RunOptions::default() }
+}
