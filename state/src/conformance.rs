@@ -18,10 +18,13 @@ pub struct Subject {
     /// The store.
     pub store: Arc<dyn Store>,
     /// How to take a stack's lease from its holder, as an expiry does, where the store can be brought to that.
-    pub supersede: Option<Box<dyn Fn(&StackName) + Send + Sync>>,
+    pub supersede: Option<Supersede>,
     /// What has to live as long as the store: its folder, its server.
     pub keep: Box<dyn Any + Send + Sync>,
 }
+
+/// Takes the lease of a stack away.
+pub type Supersede = Box<dyn Fn(&StackName) + Send + Sync>;
 
 type Check = Result<(), Box<dyn Error + Send + Sync>>;
 
@@ -135,7 +138,9 @@ async fn a_new_stack_has_nothing(s: &Subject) -> Check {
 async fn a_lease_is_exclusive_until_it_is_released(s: &Subject) -> Check {
     let session = acquire(s).await?;
     match s.store.acquire(&stack()?, &holder("b")).await {
-        Err(StoreError::Leased(lease)) => ensure!(*lease == *session.lease(), "the error names another lease: {lease:?}"),
+        Err(StoreError::Leased(lease)) => {
+            ensure!(*lease == *session.lease(), "the error names another lease: {lease:?}")
+        }
         Err(e) => return Err(format!("another error: {e}").into()),
         Ok(_) => return Err("a second session got the lease".into()),
     }
@@ -431,7 +436,10 @@ async fn a_superseded_session_cannot_write(s: &Subject) -> Check {
     ensure!(load(s).await?.resources.len() == 2, "the old session wrote: {:?}", load(s).await?);
     let lease = s.store.lease(&stack()?).await?;
     old.release().await?;
-    ensure!(s.store.lease(&stack()?).await? == lease && lease.is_some(), "the old session's end took the new one's lease");
+    ensure!(
+        s.store.lease(&stack()?).await? == lease && lease.is_some(),
+        "the old session's end took the new one's lease"
+    );
     new.append(&[recorded("d")?]).await?;
     Ok(())
 }

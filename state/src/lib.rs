@@ -27,7 +27,10 @@ pub use memory::MemoryStore;
 
 /// The store at a URL: `file://PATH`, or a plain path. A relative path is taken from `base`, the project's folder.
 pub fn open(url: &str, base: &Path, project: &ProjectName) -> Result<Arc<dyn Store>, StoreError> {
-    let refused = |why: &str| StoreError::Io { what: format!("opening the state store {}", without_secrets(url)), why: why.to_owned() };
+    let refused = |why: &str| StoreError::Io {
+        what: format!("opening the state store {}", without_secrets(url)),
+        why: why.to_owned(),
+    };
     let path = match url.split_once("://") {
         None => url,
         Some(("file", path)) => path,

@@ -63,7 +63,12 @@ impl LocalStore {
     ///
     /// `to` names a checkpoint by its serial. Without it: if the journal is damaged, what it says up to its first bad line; if the
     /// checkpoint or the head is, the newest good checkpoint; if nothing is, the checkpoint before the present one.
-    pub async fn rollback(&self, stack: &StackName, holder: &Holder, to: Option<u64>) -> Result<RolledBack, StoreError> {
+    pub async fn rollback(
+        &self,
+        stack: &StackName,
+        holder: &Holder,
+        to: Option<u64>,
+    ) -> Result<RolledBack, StoreError> {
         let (place, holder) = (self.place(stack), holder.clone());
         blocking(move || rollback::roll_back(place, &holder, to)).await
     }

@@ -130,8 +130,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], points: &Points, moved: &'stati
     let unfinished = unfinished(path);
     let folder = path.parent().unwrap_or(Path::new("."));
     let failed = |e: io::Error| io_error("writing", path, &e);
-    let mut file =
-        private().write(true).create(true).truncate(true).open(&unfinished).map_err(|e| io_error("writing", &unfinished, &e))?;
+    let mut file = private()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&unfinished)
+        .map_err(|e| io_error("writing", &unfinished, &e))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
     if let Err(e) = written {

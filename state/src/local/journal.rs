@@ -69,7 +69,9 @@ impl<S: Sink> Appender<S> {
         if let Some(why) = &self.broken {
             return Err(StoreError::Io {
                 what: format!("writing {}", self.path.display()),
-                why: format!("an earlier write failed ({why}) and left the file in doubt; the next run reads what is good of it"),
+                why: format!(
+                    "an earlier write failed ({why}) and left the file in doubt; the next run reads what is good of it"
+                ),
             });
         }
         let mut chain = self.chain.clone();
@@ -132,11 +134,7 @@ pub(crate) fn fold(path: &Path, chain: Chain, state: &mut State) -> Result<Tail,
     read(path, chain, |entry| state.apply(&entry).map_err(|e| e.to_string()))
 }
 
-pub(crate) fn read(
-    path: &Path,
-    chain: Chain,
-    mut each: impl FnMut(Entry) -> Result<(), String>,
-) -> Result<Tail, Stop> {
+pub(crate) fn read(path: &Path, chain: Chain, mut each: impl FnMut(Entry) -> Result<(), String>) -> Result<Tail, Stop> {
     let failed = |e: io::Error| match e.kind() {
         io::ErrorKind::NotFound => Stop::Missing,
         _ => Stop::Io(io_error("reading", path, &e)),

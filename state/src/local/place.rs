@@ -1,7 +1,7 @@
 //! One stack's folder: the names in it, and how it is read.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use phx_model::state::State;
@@ -10,7 +10,7 @@ use phx_model::urn::StackName;
 
 use super::files::{self, Points, ReadError, io_error};
 use super::journal::{self, Stop, Tail};
-use crate::wire::{self, Chain, Checkpoint, Head, MAX_CHECKPOINT, MAX_LINE, MAX_SMALL, Unreadable};
+use crate::wire::{self, Chain, Checkpoint, Head, MAX_CHECKPOINT, MAX_LINE, MAX_SMALL, PEEK, Unreadable};
 
 /// One stack's folder.
 #[derive(Clone)]
@@ -70,7 +70,10 @@ impl Place {
                 serial = state.serial,
                 path = self.checkpoint(&sha256).display()
             ),
-            _ => format!("no good checkpoint was found in {}; restore the folder from a backup", self.checkpoints().display()),
+            _ => format!(
+                "no good checkpoint was found in {}; restore the folder from a backup",
+                self.checkpoints().display()
+            ),
         };
         why.at(what.to_string(), hint)
     }
@@ -197,17 +200,22 @@ impl Place {
         Ok(found)
     }
 
-    /// The checkpoints in the folder, good or not, newest first.
+    /// The checkpoints in the folder, good or not, newest first. By their serials, since a restored backup's times say nothing; by time among
+    /// those of one serial.
     pub(crate) fn kept(&self) -> Result<Vec<String>, StoreError> {
         let mut found = Vec::new();
         for path in self.list(&self.checkpoints())? {
             let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".json"));
             let Some(sha256) = name.filter(|name| wire::is_sha256(name)) else { continue };
+            let mut beginning = Vec::new();
+            // One that cannot be read is still one of them; whoever then reads it learns why.
+            let opened = File::open(&path).and_then(|file| file.take(PEEK).read_to_end(&mut beginning));
+            let serial = opened.ok().and_then(|_| wire::peek_serial(&beginning));
             let time = fs::metadata(&path).and_then(|m| m.modified()).ok();
-            found.push((time, sha256.to_owned()));
+            found.push((serial, time, sha256.to_owned()));
         }
         found.sort_by(|a, b| b.cmp(a));
-        Ok(found.into_iter().map(|(_, sha256)| sha256).collect())
+        Ok(found.into_iter().map(|(_, _, sha256)| sha256).collect())
     }
 
     /// The newest checkpoint that can be read and is wanted.

@@ -42,7 +42,8 @@ pub(super) fn roll_back(place: Place, holder: &Holder, to: Option<u64>) -> Resul
 
     // Copies, so that until the new head is there everything is as it was.
     let mut set_aside = Vec::new();
-    for path in journals.into_iter().chain([place.head()]).filter(|path| fs::metadata(path).is_ok_and(|f| f.len() > 0)) {
+    for path in journals.into_iter().chain([place.head()]).filter(|path| fs::metadata(path).is_ok_and(|f| f.len() > 0))
+    {
         let mut name = path.clone().into_os_string();
         name.push(format!(".before-{}", state.serial));
         let copy = std::path::PathBuf::from(name);

@@ -32,7 +32,13 @@ pub(super) struct Held {
 pub(super) fn enter(place: &Place, holder: &Holder, at_least: u64) -> Result<Held, StoreError> {
     files::make_folder(&place.folder)?;
     let open = |path: &Path| {
-        private().read(true).write(true).create(true).truncate(false).open(path).map_err(|e| io_error("opening", path, &e))
+        private()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|e| io_error("opening", path, &e))
     };
     let gate = open(&place.gate())?;
     files::lock_briefly(&gate, &place.gate(), Kind::Exclusive, PATIENCE)?;
@@ -136,7 +142,9 @@ impl Writer {
         if let Some(why) = &self.doubt {
             return Err(StoreError::Io {
                 what: format!("writing {}", self.place.folder.display()),
-                why: format!("an earlier write of head.json failed ({why}) and left it in doubt; the next run goes on from what it finds"),
+                why: format!(
+                    "an earlier write of head.json failed ({why}) and left it in doubt; the next run goes on from what it finds"
+                ),
             });
         }
         match self.place.read_lease()? {
@@ -155,8 +163,8 @@ impl Writer {
         if entries.is_empty() {
             return Ok(());
         }
-        let generation = self.lease().generation;
-        self.begin()?.append(generation, entries, &self.place.points.clone())
+        let (generation, points) = (self.lease().generation, self.place.points.clone());
+        self.begin()?.append(generation, entries, &points)
     }
 
     /// The journal. A new stack gets its first checkpoint, an empty one, before the first entry, so that its lineage is durable with it.
@@ -177,7 +185,8 @@ impl Writer {
         wire::next_serial(self.head.as_ref().map_or(0, |head| head.serial), serial)?;
         let on_disk = self.place.read_head()?;
         if on_disk != self.head {
-            let found = on_disk.map_or("none".into(), |head| format!("checkpoint {} of lineage {}", head.serial, head.lineage));
+            let found =
+                on_disk.map_or("none".into(), |head| format!("checkpoint {} of lineage {}", head.serial, head.lineage));
             return Err(StoreError::Unwritable {
                 what: format!("checkpoint {serial} of stack {}", self.place.stack),
                 why: format!("head.json was changed by something else: it names {found}"),
@@ -216,7 +225,8 @@ impl Writer {
     fn sweep(&self) -> Result<(), StoreError> {
         let current = self.head.as_ref().map(|head| self.place.folder.join(&head.journal));
         let old = self.place.journals()?.into_iter().filter(|path| Some(path) != current.as_ref());
-        let unfinished = self.place.list(&self.place.folder)?.into_iter().chain(self.place.list(&self.place.checkpoints())?);
+        let unfinished =
+            self.place.list(&self.place.folder)?.into_iter().chain(self.place.list(&self.place.checkpoints())?);
         for path in old.chain(unfinished.filter(|path| path.extension().is_some_and(|e| e == "tmp"))) {
             fs::remove_file(&path).map_err(|e| io_error("removing", &path, &e))?;
             self.place.points.pass("left-over-removed");

@@ -251,8 +251,13 @@ impl<R: SimType> Driver for SimDriver<R> {
         if R::schema().identity == Identity::None {
             self.cloud.violation(format!("{} objects cannot be searched for", R::schema().type_name));
         }
+        let token = R::schema().identity == Identity::ClientToken;
         self.cloud
-            .call(Verb::Find, R::schema().type_name, "", want, |world| world.find(self.conduct(), want, intent))
+            .call(Verb::Find, R::schema().type_name, "", want, |world| match token {
+                // The same request with the same token: the answer is the object of the first time, or of this time.
+                true => world.create(self.conduct(), want, intent).map(Some),
+                false => world.find(self.conduct(), want, intent),
+            })
             .await
             .map(|found| found.map(|object| self.created(&object)))
     }

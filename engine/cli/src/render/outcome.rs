@@ -197,6 +197,21 @@ mod tests {
             },
             View::default(),
         );
-        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @"");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text), @r#"
+        failed to create urn:phx:phoenix:dev:aws:ec2:NatGateway:networking/nat-a
+            ec2:CreateNatGateway NatGatewayLimitExceeded
+            The maximum number of NAT gateways has been reached.
+            request id: 7a62c49f
+            hint: delete one, or ask AWS for a higher limit
+
+        not begun to create urn:phx:phoenix:dev:aws:ec2:Route:networking/private-a: it needs urn:phx:phoenix:dev:aws:ec2:NatGateway:networking/nat-a
+        not begun to create urn:phx:phoenix:dev:aws:ec2:Route:networking/private-a: the run was stopped first
+
+        up failed: 12 created, 1 failed, 2 not begun, 3 unchanged, in 1 min 15 s, with 1,234 API calls.
+
+        Outputs
+          token  (secret)
+          vpc    "vpc-1"
+        "#);
     }
 }

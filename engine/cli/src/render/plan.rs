@@ -116,7 +116,7 @@ fn step(step: &Step, shared: &Shared<'_>, view: View, text: &mut String) {
 fn order_in_words(order: ReplaceOrder) -> &'static str {
     match order {
         ReplaceOrder::CreateBeforeDelete => "the new object is created, then the old one deleted",
-        ReplaceOrder::DeleteBeforeCreate => "the old object is deleted first: the two cannot live side by side",
+        ReplaceOrder::DeleteBeforeCreate => "the old object is deleted, then the new one created",
     }
 }
 
@@ -181,7 +181,7 @@ fn change(head: &str, diff: &FieldDiff, forces: &str, view: View, text: &mut Str
         && (before.lines().count() > 1 || after.lines().count() > 1)
         && !(fits(&diff.before, view) && fits(&diff.after, view))
     {
-        let _ = writeln!(text, "{head}{forces}");
+        let _ = writeln!(text, "{}{forces}", head.trim_end());
         let around = if view.detail == Detail::Full { usize::MAX } else { 2 };
         for line in linediff::diff(before, after, around) {
             let line = match line {

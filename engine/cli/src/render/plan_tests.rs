@@ -127,12 +127,104 @@ fn everything() -> Plan {
 fn a_plan_of_everything() {
     let text = plain(&everything(), Detail::Normal);
     assert!(!text.contains("hunter"));
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    Renamed
+      rename nat -> networking/nat-a  aws:ec2:Eip
+
+      + create  thing  test:lab:Thing
+            vpc_id              (known after up)
+            password            (secret)
+            user_data           "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (5,002 characters)
+            assume_role_policy
+                {
+                  "Statement": [
+                    {
+                      "Action": "sts:AssumeRole",
+                      "Effect": "Allow",
+                      "Principal": {"Service": "vpc-flow… (61 characters)
+                    },
+                    {
+                      "Action": "sts:TagSession",
+                      "Effect": "Allow",
+                      "Principal": {"Service": "vpc-flow… (61 characters)
+                    }
+                  ],
+                  "Version": "2012-10-17"
+                … 1 more lines (-v shows them)
+      = adopt   logs  aws:s3:Bucket  phoenix-logs
+      x forget  data  aws:s3:Bucket  phoenix-data
+            because it left the program, which asked to retain it
+
+    networking
+      + create  vpc  aws:ec2:Vpc
+            cidr_block            "10.0.0.0/16"
+            enable_dns_hostnames  true
+            tags                  Name="phoenix-dev", Team="platform"
+      ~ update  flow-logs  aws:iam:Role  role-1
+            because assume_role_policy changes
+            ~ assume_role_policy
+                  … 6 unchanged lines
+                      },
+                      {
+                -       "Action": "sts:TagSession",
+                +       "Action": "sts:SetSourceIdentity",
+                        "Effect": "Allow",
+                        "Principal": {"Service": "vpc-flow… (61 characters)
+                  … 4 unchanged lines
+            - description           "old" -> nothing
+            ~ max_session_duration  3600 -> 7200
+            + tags.Owner            "me"
+            ~ token                 (secret) -> (secret)
+    +/- replace private-a  aws:ec2:Subnet  subnet-1
+            because cidr_block changes, and AWS cannot change it in place
+            order: the new object is created, then the old one deleted
+            ~ cidr_block  "10.0.0.0/20" -> "10.0.16.0/20"  (needs a new object)
+            ~ vpc_id      "vpc-1" -> (known after up)  (needs a new object)
+    -/+ replace private-b  aws:ec2:Subnet  subnet-1
+            because cidr_block changes, and AWS cannot change it in place
+            order: the old object is deleted, then the new one created
+            ~ cidr_block  "10.0.0.0/20" -> "10.0.16.0/20"  (needs a new object)
+            ~ vpc_id      "vpc-1" -> (known after up)  (needs a new object)
+      - delete  old  aws:ec2:RouteTable  rtb-1
+            because it is no longer in the program
+      - delete  private-a  aws:ec2:Subnet  subnet-0  (superseded by an earlier replacement)
+
+    Outputs
+      - old    "x" -> nothing
+      + token  (secret)
+      + vpc    (known after up)
+      ~ zones  ["a"] -> ["a", "b"]
+
+    Plan: 2 to create, 1 to update, 2 to replace, 2 to delete, 1 to adopt, 1 to forget, 1 renamed; 1 unchanged.
+    "#);
 }
 
 #[test]
 fn a_brief_plan_has_a_line_a_step() {
-    insta::assert_snapshot!(plain(&everything(), Detail::Brief), @"");
+    insta::assert_snapshot!(plain(&everything(), Detail::Brief), @r#"
+    Renamed
+      rename nat -> networking/nat-a  aws:ec2:Eip
+
+      + create  thing  test:lab:Thing
+      = adopt   logs  aws:s3:Bucket  phoenix-logs
+      x forget  data  aws:s3:Bucket  phoenix-data
+
+    networking
+      + create  vpc  aws:ec2:Vpc
+      ~ update  flow-logs  aws:iam:Role  role-1
+    +/- replace private-a  aws:ec2:Subnet  subnet-1
+    -/+ replace private-b  aws:ec2:Subnet  subnet-1
+      - delete  old  aws:ec2:RouteTable  rtb-1
+      - delete  private-a  aws:ec2:Subnet  subnet-0  (superseded by an earlier replacement)
+
+    Outputs
+      - old    "x" -> nothing
+      + token  (secret)
+      + vpc    (known after up)
+      ~ zones  ["a"] -> ["a", "b"]
+
+    Plan: 2 to create, 1 to update, 2 to replace, 2 to delete, 1 to adopt, 1 to forget, 1 renamed; 1 unchanged.
+    "#);
 }
 
 #[test]
@@ -144,7 +236,14 @@ fn colours_mark_the_symbol_and_its_word() {
         ..step(Op::Replace(ReplaceOrder::CreateBeforeDelete), "aws:ec2:Subnet", "private")
     }]);
     let text = super::plan(&plan, View::default()).replace('\x1b', "^");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    ^[35m+/- replace^[0m ^[1mprivate^[0m  ^[2maws:ec2:Subnet^[0m  ^[2msubnet-1^[0m
+            ^[2mbecause^[0m cidr_block changes
+            ^[2morder:^[0m the new object is created, then the old one deleted
+            ^[33m~^[0m cidr_block  "a" -> "b"  ^[35m(needs a new object)^[0m
+
+    ^[1mPlan:^[0m ^[35m1 to replace^[0m.
+    "#);
 }
 
 #[test]
@@ -165,7 +264,26 @@ fn what_many_steps_share_is_said_once() {
         diff: vec![field("tags.Owner", json!("me"), json!("you"))],
         ..step(Op::Update, "aws:ec2:Subnet", &format!("old-{i}"))
     }));
-    insta::assert_snapshot!(plain(&make(steps), Detail::Normal), @"");
+    insta::assert_snapshot!(plain(&make(steps), Detail::Normal), @r#"
+    Every new object that can have tags gets Environment="dev", Project="phoenix"
+    ~ on 4 objects: tags.Owner "me" -> "you"
+    4 to create: it is new
+
+      + create  new-0  aws:ec2:Subnet
+            tags  Name="subnet-0", and the 2 tags above
+      + create  new-1  aws:ec2:Subnet
+            tags  Name="subnet-1", and the 2 tags above
+      + create  new-2  aws:ec2:Subnet
+            tags  Name="subnet-2", and the 2 tags above
+      + create  new-3  aws:ec2:Subnet
+            tags  Name="subnet-3", and the 2 tags above
+      ~ update  old-0  aws:ec2:Subnet
+      ~ update  old-1  aws:ec2:Subnet
+      ~ update  old-2  aws:ec2:Subnet
+      ~ update  old-3  aws:ec2:Subnet
+
+    Plan: 4 to create, 4 to update.
+    "#);
 }
 
 #[test]

@@ -93,9 +93,11 @@ fn write(value: &Value, depth: Option<usize>, out: &mut String) {
         Value::Unknown => out.push_str(UNKNOWN),
         Value::Secret(_) => out.push_str(REDACTED),
         Value::List(items) => {
+            let depth = depth.filter(|_| !short(value));
             sequence(('[', ']'), depth, items.len(), out, |i, depth, out| write(&items[i], depth, out));
         }
         Value::Map(fields) => {
+            let depth = depth.filter(|_| !short(value));
             let fields: Vec<_> = fields.iter().collect();
             sequence(('{', '}'), depth, fields.len(), out, |i, depth, out| {
                 quote(fields[i].0, out);
@@ -104,6 +106,17 @@ fn write(value: &Value, depth: Option<usize>, out: &mut String) {
             });
         }
     }
+}
+
+/// Whether a list or map stays on one line inside a document: it is short and has no other in it.
+fn short(value: &Value) -> bool {
+    let flat = |v: &Value| !matches!(v, Value::List(_) | Value::Map(_));
+    let flat = match value {
+        Value::List(items) => items.iter().all(flat),
+        Value::Map(fields) => fields.len() < 2 && fields.values().all(flat),
+        _ => true,
+    };
+    flat && inline(value).len() <= 60
 }
 
 fn sequence(
@@ -161,7 +174,7 @@ mod tests {
         assert_eq!(line, format!("\"{}… (1,236 characters)", "x".repeat(39)));
         let full = View { detail: Detail::Full, width: 100 };
         assert_eq!(show(&Value::String("x".repeat(1234)), full), Shown::Line(format!("\"{}\"", "x".repeat(1234))));
-        let many = Value::List((0..40).map(Value::Int).collect());
+        let many = Value::List((0..40).map(|i| Value::List(vec![Value::Int(i)])).collect());
         let Shown::Block(lines) = show(&many, View::default()) else { panic!() };
         assert_eq!(lines.len(), MOST_LINES + 1);
         assert_eq!(lines[MOST_LINES], "… 28 more lines (-v shows them)");

@@ -525,16 +525,15 @@ fn text<'a>(object: &'a Object, field: &str) -> &'a str {
     object.fields.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The list under a field, made if it is not there.
-fn list<'a>(object: &'a mut Object, field: &str) -> &'a mut Vec<Value> {
-    let slot = object.fields.entry(field).or_insert_with(|| json!([]));
-    if !slot.is_array() {
-        *slot = json!([]);
-    }
-    match slot {
-        Value::Array(items) => items,
-        _ => unreachable!("made an array above"),
-    }
+/// Changes the list under a field, which is empty if it is not there.
+fn edit<R>(object: &mut Object, field: &str, change: impl FnOnce(&mut Vec<Value>) -> R) -> R {
+    let mut items = match object.fields.remove(field) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    };
+    let result = change(&mut items);
+    object.fields.insert(field.to_owned(), Value::Array(items));
+    result
 }
 
 fn tag_set(tags: &Tags) -> Value {

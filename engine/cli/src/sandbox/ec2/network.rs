@@ -1,0 +1,354 @@
+//! VPCs, subnets and internet gateways.
+
+use std::net::Ipv4Addr;
+
+use serde_json::{Value, json};
+
+use super::{Answer, Fields, Kind, Object, Region, done, edit, text, values};
+use crate::sandbox::wire::{Fault, Params};
+
+/// An IPv4 range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    first: u32,
+    bits: u8,
+}
+
+impl Range {
+    /// Bits below the mask are cleared, as EC2 does.
+    pub(super) fn parse(cidr: &str) -> Option<Self> {
+        let (address, bits) = cidr.split_once('/')?;
+        let address = u32::from(address.parse::<Ipv4Addr>().ok()?);
+        let bits = bits.parse().ok().filter(|b| *b <= 32)?;
+        Some(Self { first: address & Self::mask(bits), bits })
+    }
+
+    fn mask(bits: u8) -> u32 {
+        u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)
+    }
+
+    fn contains(self, other: Self) -> bool {
+        self.bits <= other.bits && other.first & Self::mask(self.bits) == self.first
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        self.contains(other) || other.contains(self)
+    }
+
+    /// The n-th usable address.
+    pub(super) fn address(self, n: u32) -> String {
+        Ipv4Addr::from(self.first.saturating_add(n)).to_string()
+    }
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", Ipv4Addr::from(self.first), self.bits)
+    }
+}
+
+/// EC2 allows VPCs and subnets from /16 to /28.
+fn block(p: &Params, code: &str) -> Result<Range, Fault> {
+    let cidr = p.required("CidrBlock")?;
+    let range = Range::parse(cidr).ok_or_else(|| {
+        Fault::invalid(format!("Value ({cidr}) for parameter cidrBlock is invalid. This is not a valid CIDR block."))
+    })?;
+    if (16..=28).contains(&range.bits) { Ok(range) } else { Err(Fault::new(code, format!("The CIDR '{cidr}' is invalid."))) }
+}
+
+fn associated(id: &str, field: &str, cidr: &str, state_field: &str) -> Value {
+    json!([{"associationId": id, field: cidr, state_field: {"state": "associated"}}])
+}
+
+/// The one attribute that a Modify call carries. EC2 takes one at a time.
+fn one_attribute<'a>(p: &'a Params, known: &[(&'static str, &'static str)]) -> Result<(&'static str, &'a str), Fault> {
+    let given = known.iter().filter_map(|(param, field)| {
+        let value = p.get(&format!("{param}.Value")).or_else(|| p.get(param))?;
+        Some((*field, value))
+    });
+    let mut given: Vec<_> = given.collect();
+    match (given.pop(), given.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (None, _) => Err(Fault::new("MissingParameter", "The request must contain exactly one attribute that can be modified")),
+        (Some(_), false) => Err(Fault::new("InvalidParameterCombination", "Fields for multiple attribute types specified")),
+    }
+}
+
+fn scalar(value: &str) -> Value {
+    match value {
+        "true" => json!(true),
+        "false" => json!(false),
+        other => other.parse::<i64>().map_or_else(|_| json!(other), |n| json!(n)),
+    }
+}
+
+impl Region {
+    pub(super) fn create_vpc(&mut self, p: &Params) -> Answer {
+        let cidr = block(p, "InvalidVpc.Range")?.to_string();
+        let v6 = match p.flag("AmazonProvidedIpv6CidrBlock") {
+            Some(true) => Some(format!("2600:1f14:{:x}::/56", self.of(Kind::Vpc).count() * 0x100)),
+            _ => p.get("Ipv6CidrBlock").map(str::to_owned),
+        };
+        let id = self.add(
+            Kind::Vpc,
+            "vpcId",
+            json!({
+                "state": "available", "ownerId": self.account, "cidrBlock": cidr, "isDefault": false, "dhcpOptionsId": "dopt-0sandbox",
+                "instanceTenancy": p.get("InstanceTenancy").unwrap_or("default"),
+                "cidrBlockAssociationSet": associated("vpc-cidr-assoc-0sandbox", "cidrBlock", &cidr, "cidrBlockState"),
+                "ipv6CidrBlockAssociationSet":
+                    v6.map(|v6| associated("vpc-cidr-assoc-1sandbox", "ipv6CidrBlock", &v6, "ipv6CidrBlockState")),
+            }),
+            p,
+        );
+        if let Ok(vpc) = self.get_mut(Kind::Vpc, &id) {
+            vpc.hidden.insert("enableDnsSupport".to_owned(), json!(true));
+        }
+        // What AWS makes along with a VPC (network ACLs are not part of the sandbox).
+        self.add_route_table(&id, &cidr, true, &Params::default());
+        self.add_security_group("default", "default VPC security group", &id, &Params::default());
+        Ok(json!({"vpc": self.show(&id)}))
+    }
+
+    pub(super) fn delete_vpc(&mut self, p: &Params) -> Answer {
+        let id = p.required("VpcId")?.to_owned();
+        self.get(Kind::Vpc, &id)?;
+        let made_with_it = |o: &Object| {
+            text(o, "groupName") == "default" || values(&o.fields, "associationSet.main").contains(&"true".to_owned())
+        };
+        let holds = |o: &Object| {
+            o.kind != Kind::Vpc
+                && (text(o, "vpcId") == id || values(&o.fields, "attachmentSet.vpcId").contains(&id))
+                && text(o, "state") != "deleted"
+                && !made_with_it(o)
+        };
+        let holders: Vec<&str> = self.objects.iter().filter(|(_, o)| holds(o)).map(|(id, _)| id.as_str()).collect();
+        if !holders.is_empty() {
+            return Err(Fault::dependency(format!(
+                "The vpc '{id}' has dependencies and cannot be deleted: {}",
+                holders.join(", ")
+            )));
+        }
+        let groups: Vec<String> = self.of(Kind::SecurityGroup).filter(|(_, o)| text(o, "vpcId") == id).map(|g| g.0.clone()).collect();
+        self.objects.retain(|_, o| text(o, "vpcId") != id && !groups.iter().any(|g| text(o, "groupId") == g));
+        done()
+    }
+
+    pub(super) fn describe_vpc_attribute(&self, p: &Params) -> Answer {
+        let id = p.required("VpcId")?;
+        let vpc = self.get(Kind::Vpc, id)?;
+        let name = p.required("Attribute")?;
+        if !["enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"].contains(&name) {
+            return Err(Fault::invalid(format!("Value ({name}) for parameter attribute is invalid. Unknown attribute.")));
+        }
+        Ok(json!({"vpcId": id, name: {"value": vpc.hidden.get(name).unwrap_or(&json!(false))}}))
+    }
+
+    pub(super) fn modify_vpc_attribute(&mut self, p: &Params) -> Answer {
+        let (name, value) = one_attribute(
+            p,
+            &[
+                ("EnableDnsSupport", "enableDnsSupport"),
+                ("EnableDnsHostnames", "enableDnsHostnames"),
+                ("EnableNetworkAddressUsageMetrics", "enableNetworkAddressUsageMetrics"),
+            ],
+        )?;
+        self.get_mut(Kind::Vpc, p.required("VpcId")?)?.hidden.insert(name.to_owned(), scalar(value));
+        done()
+    }
+
+    pub(super) fn create_subnet(&mut self, p: &Params) -> Answer {
+        let vpc_id = p.required("VpcId")?;
+        let vpc = self.get(Kind::Vpc, vpc_id)?;
+        let range = block(p, "InvalidSubnet.Range")?;
+        if !Range::parse(text(vpc, "cidrBlock")).is_some_and(|v| v.contains(range)) {
+            return Err(Fault::new("InvalidSubnet.Range", format!("The CIDR '{range}' is invalid.")));
+        }
+        let mut neighbours = self.of(Kind::Subnet).filter(|(_, o)| text(o, "vpcId") == vpc_id);
+        if neighbours.any(|(_, o)| Range::parse(text(o, "cidrBlock")).is_some_and(|r| r.overlaps(range))) {
+            return Err(Fault::new("InvalidSubnet.Conflict", format!("The CIDR '{range}' conflicts with another subnet")));
+        }
+        let zones = self.zones();
+        let zone = match (p.get("AvailabilityZone"), p.get("AvailabilityZoneId")) {
+            (Some(name), _) => zones.iter().find(|z| z.0 == name),
+            (None, Some(id)) => zones.iter().find(|z| z.1 == id),
+            (None, None) => zones.first(),
+        };
+        let Some((zone, zone_id)) = zone else {
+            let names: Vec<&str> = zones.iter().map(|z| z.0.as_str()).collect();
+            return Err(Fault::invalid(format!(
+                "Value ({}) for parameter availabilityZone is invalid. Subnets can currently only be created in the following \
+                 availability zones: {}.",
+                p.get("AvailabilityZone").or(p.get("AvailabilityZoneId")).unwrap_or_default(),
+                names.join(", ")
+            )));
+        };
+        let v6 = p.get("Ipv6CidrBlock");
+        let id = self.add(
+            Kind::Subnet,
+            "subnetId",
+            json!({
+                "state": "available", "ownerId": self.account, "vpcId": vpc_id, "cidrBlock": range.to_string(),
+                "availableIpAddressCount": (1_u64 << (32 - range.bits)) - 5,
+                "availabilityZone": zone, "availabilityZoneId": zone_id, "defaultForAz": false,
+                "mapPublicIpOnLaunch": false, "mapCustomerOwnedIpOnLaunch": false, "assignIpv6AddressOnCreation": false,
+                "enableDns64": false, "ipv6Native": p.flag("Ipv6Native").unwrap_or(false), "outpostArn": p.get("OutpostArn"),
+                "ipv6CidrBlockAssociationSet":
+                    v6.map(|v6| associated("subnet-cidr-assoc-0sandbox", "ipv6CidrBlock", v6, "ipv6CidrBlockState")),
+                "privateDnsNameOptionsOnLaunch": {
+                    "hostnameType": "ip-name", "enableResourceNameDnsARecord": false, "enableResourceNameDnsAAAARecord": false,
+                },
+            }),
+            p,
+        );
+        let arn = self.arn(Kind::Subnet, &id);
+        self.get_mut(Kind::Subnet, &id)?.fields.insert("subnetArn".to_owned(), json!(arn));
+        Ok(json!({"subnet": self.show(&id)}))
+    }
+
+    pub(super) fn delete_subnet(&mut self, p: &Params) -> Answer {
+        let id = p.required("SubnetId")?.to_owned();
+        self.get(Kind::Subnet, &id)?;
+        if self.of(Kind::Natgateway).any(|(_, o)| text(o, "subnetId") == id && text(o, "state") != "deleted") {
+            return Err(Fault::dependency(format!("The subnet '{id}' has dependencies and cannot be deleted.")));
+        }
+        self.objects.remove(&id);
+        // A route table lets go of a deleted subnet by itself.
+        for table in self.objects.values_mut().filter(|o| o.kind == Kind::RouteTable) {
+            edit(table, "associationSet", |items| items.retain(|a| a["subnetId"] != json!(id)));
+        }
+        done()
+    }
+
+    pub(super) fn modify_subnet_attribute(&mut self, p: &Params) -> Answer {
+        let (name, value) = one_attribute(
+            p,
+            &[
+                ("MapPublicIpOnLaunch", "mapPublicIpOnLaunch"),
+                ("AssignIpv6AddressOnCreation", "assignIpv6AddressOnCreation"),
+                ("MapCustomerOwnedIpOnLaunch", "mapCustomerOwnedIpOnLaunch"),
+                ("CustomerOwnedIpv4Pool", "customerOwnedIpv4Pool"),
+                ("EnableDns64", "enableDns64"),
+                ("EnableLniAtDeviceIndex", "enableLniAtDeviceIndex"),
+                ("PrivateDnsHostnameTypeOnLaunch", "hostnameType"),
+                ("EnableResourceNameDnsARecordOnLaunch", "enableResourceNameDnsARecord"),
+                ("EnableResourceNameDnsAAAARecordOnLaunch", "enableResourceNameDnsAAAARecord"),
+            ],
+        )?;
+        let fields = &mut self.get_mut(Kind::Subnet, p.required("SubnetId")?)?.fields;
+        let nested = ["hostnameType", "enableResourceNameDnsARecord", "enableResourceNameDnsAAAARecord"].contains(&name);
+        let options = fields.get_mut("privateDnsNameOptionsOnLaunch").and_then(Value::as_object_mut);
+        match options.filter(|_| nested) {
+            Some(options) => options.insert(name.to_owned(), scalar(value)),
+            None => fields.insert(name.to_owned(), scalar(value)),
+        };
+        done()
+    }
+
+    pub(super) fn create_internet_gateway(&mut self, p: &Params) -> Answer {
+        let fields = json!({"ownerId": self.account, "attachmentSet": []});
+        let id = self.add(Kind::InternetGateway, "internetGatewayId", fields, p);
+        Ok(json!({"internetGateway": self.show(&id)}))
+    }
+
+    pub(super) fn attach_internet_gateway(&mut self, p: &Params) -> Answer {
+        let (id, vpc_id) = (p.required("InternetGatewayId")?, p.required("VpcId")?);
+        self.get(Kind::Vpc, vpc_id)?;
+        let gateway = self.get(Kind::InternetGateway, id)?;
+        if !values(&gateway.fields, "attachmentSet.vpcId").is_empty() {
+            return Err(Fault::new("Resource.AlreadyAssociated", format!("resource {id} is already attached to a network")));
+        }
+        if self.any(Kind::InternetGateway, "attachmentSet.vpcId", vpc_id) {
+            let message = format!("Network {vpc_id} already has an internet gateway attached");
+            return Err(Fault::invalid(message));
+        }
+        let attachment = json!({"vpcId": vpc_id, "state": "available"});
+        edit(self.get_mut(Kind::InternetGateway, id)?, "attachmentSet", |items| items.push(attachment));
+        done()
+    }
+
+    pub(super) fn detach_internet_gateway(&mut self, p: &Params) -> Answer {
+        let (id, vpc_id) = (p.required("InternetGatewayId")?, p.required("VpcId")?);
+        self.get(Kind::Vpc, vpc_id)?;
+        let gateway = self.get(Kind::InternetGateway, id)?;
+        if !values(&gateway.fields, "attachmentSet.vpcId").iter().any(|v| v == vpc_id) {
+            return Err(Fault::new("Gateway.NotAttached", format!("resource {id} is not attached to network {vpc_id}")));
+        }
+        let public = |o: &Object| {
+            text(o, "vpcId") == vpc_id && text(o, "connectivityType") == "public" && text(o, "state") != "deleted"
+        };
+        if self.of(Kind::Natgateway).any(|(_, o)| public(o)) {
+            return Err(Fault::dependency(format!(
+                "Network {vpc_id} has some mapped public address(es). Please unmap those public address(es) before detaching the gateway."
+            )));
+        }
+        edit(self.get_mut(Kind::InternetGateway, id)?, "attachmentSet", Vec::clear);
+        done()
+    }
+
+    pub(super) fn delete_internet_gateway(&mut self, p: &Params) -> Answer {
+        let id = p.required("InternetGatewayId")?;
+        let gateway = self.get(Kind::InternetGateway, id)?;
+        if !values(&gateway.fields, "attachmentSet.vpcId").is_empty() {
+            return Err(Fault::dependency(format!(
+                "The internetGateway '{id}' has dependencies and cannot be deleted."
+            )));
+        }
+        self.objects.remove(id);
+        done()
+    }
+
+    /// Names and ids of the region's availability zones.
+    fn zones(&self) -> Vec<(String, String)> {
+        let letters = match self.name.as_str() {
+            "us-east-1" => "abcdef",
+            "us-west-2" => "abcd",
+            _ => "abc",
+        };
+        // us-west-2 → usw2, ap-southeast-1 → apse1.
+        let mut short = self.name.clone();
+        for (word, letter) in [("north", "n"), ("south", "s"), ("east", "e"), ("west", "w"), ("central", "c"), ("-", "")] {
+            short = short.replace(word, letter);
+        }
+        letters.chars().zip(1..).map(|(letter, n)| (format!("{}{letter}", self.name), format!("{short}-az{n}"))).collect()
+    }
+
+    pub(super) fn availability_zones(&self) -> Value {
+        let zone = |(name, id): (String, String)| {
+            json!({
+                "zoneName": name, "zoneId": id, "zoneState": "available", "regionName": self.name, "zoneType": "availability-zone",
+                "groupName": self.name, "networkBorderGroup": self.name, "optInStatus": "opt-in-not-required",
+            })
+        };
+        json!({"availabilityZoneInfo": self.zones().into_iter().map(zone).collect::<Vec<_>>()})
+    }
+
+    /// The VPC that an internet gateway is attached to.
+    pub(super) fn attached_vpc(gateway: &Fields) -> Option<String> {
+        values(gateway, "attachmentSet.vpcId").pop()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let range = |s: &str| Range::parse(s).unwrap();
+        assert_eq!(range("10.0.3.7/16").to_string(), "10.0.0.0/16");
+        assert!(range("0.0.0.0/0").contains(range("255.255.255.255/32")));
+        assert!(range("10.0.0.0/24").overlaps(range("10.0.0.128/25")) && !range("10.0.0.0/24").overlaps(range("10.0.1.0/24")));
+        for bad in ["10.0.0.0", "10.0.0/8", "10.0.0.0/33", "a/8"] {
+            assert!(Range::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn zone_ids_follow_the_region() {
+        for (name, expected) in [("us-west-2", "usw2-az1"), ("ap-southeast-2", "apse2-az1"), ("eu-central-1", "euc1-az1")] {
+            let region = Region { name: name.to_owned(), ..Region::default() };
+            assert_eq!(region.zones()[0].1, expected);
+        }
+    }
+}

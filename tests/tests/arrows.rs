@@ -1,0 +1,87 @@
+//! Which crate may depend on which: DESIGN.md's arrows, held against what cargo says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// The workspace's crates, each with what it depends on to be built (not to be tested).
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .other_options(vec!["--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata");
+    let crates: BTreeMap<String, BTreeSet<String>> = metadata
+        .packages
+        .iter()
+        .map(|package| {
+            let wanted = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development);
+            (package.name.to_string(), wanted.map(|d| d.name.clone()).collect())
+        })
+        .collect();
+    for known in ["phx", "phx-model", "phx-derive", "phx-engine", "phx-state", "phx-aws", "phx-tests", "phoenix"] {
+        assert!(crates.contains_key(known), "{known} is not a crate of the workspace");
+    }
+    crates
+}
+
+fn ours(crates: &BTreeMap<String, BTreeSet<String>>, of: &str) -> BTreeSet<String> {
+    crates[of].iter().filter(|d| crates.contains_key(*d)).cloned().collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|n| (*n).to_owned()).collect()
+}
+
+#[test]
+fn the_arrows_point_one_way() {
+    let crates = dependencies();
+    assert_eq!(ours(&crates, "phx-derive"), set(&[]));
+    assert_eq!(ours(&crates, "phx-model"), set(&["phx-derive"]));
+    for on_the_model_only in ["phx-engine", "phx-state", "phx-aws"] {
+        assert_eq!(ours(&crates, on_the_model_only), set(&["phx-model"]), "{on_the_model_only}");
+    }
+    assert_eq!(ours(&crates, "phx"), set(&["phx-model", "phx-engine", "phx-state", "phx-aws"]));
+    assert_eq!(ours(&crates, "phx-tests"), set(&["phx-model", "phx-engine", "phx-state"]), "the test kit is built without AWS");
+}
+
+#[test]
+fn programs_see_the_facade_only() {
+    let crates = dependencies();
+    let programs: Vec<&String> = crates.keys().filter(|name| *name == "phoenix" || name.starts_with("phx-example")).collect();
+    assert!(programs.len() >= 4, "{programs:?}");
+    for program in programs {
+        assert_eq!(ours(&crates, program), set(&["phx"]), "{program}");
+    }
+}
+
+#[test]
+fn only_the_providers_know_their_clouds() {
+    // `phx` wires the embedded emulator in, behind a feature; the emulator is no SDK.
+    for (name, wanted) in dependencies() {
+        let sdk: Vec<&String> = wanted.iter().filter(|d| d.starts_with("aws-")).collect();
+        assert!(sdk.is_empty() || ["phx-aws", "phx"].contains(&name.as_str()), "{name} depends on {sdk:?}");
+    }
+}
+
+#[test]
+fn the_model_is_pure() {
+    let crates = dependencies();
+    for crate_name in ["phx-model", "phx-derive"] {
+        for runtime in ["tokio", "async-std", "smol", "reqwest", "hyper", "rand", "whoami", "gethostname", "tempfile"] {
+            assert!(!crates[crate_name].contains(runtime), "{crate_name} depends on {runtime}");
+        }
+    }
+}
+
+/// The engine knows no store and no cloud, and nobody but the command line prints or reads arguments.
+#[test]
+fn only_the_command_line_talks() {
+    for (name, wanted) in dependencies() {
+        for talker in ["clap", "indicatif", "anstream"] {
+            assert!(!wanted.contains(talker) || name == "phx", "{name} depends on {talker}");
+        }
+    }
+}
