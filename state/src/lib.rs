@@ -80,13 +80,13 @@ mod tests {
 
     fn open_at(url: &str) -> Result<String, String> {
         let project = ProjectName::new("demo").unwrap();
-        open(url, Path::new("/work/project"), &project).map(|s| s.location()).map_err(|e| e.to_string())
+        open(url, Path::new("/srv/project"), &project).map(|s| s.location()).map_err(|e| e.to_string())
     }
 
     #[test]
     fn a_url_or_a_path_opens_a_folder() {
-        assert_eq!(open_at("file://.phx").unwrap(), "file:///work/project/.phx");
-        assert_eq!(open_at(".phx").unwrap(), "file:///work/project/.phx");
+        assert_eq!(open_at("file://.phx").unwrap(), "file:///srv/project/.phx");
+        assert_eq!(open_at(".phx").unwrap(), "file:///srv/project/.phx");
         assert_eq!(open_at("file:///var/phx").unwrap(), "file:///var/phx");
     }
 

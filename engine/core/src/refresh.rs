@@ -147,6 +147,11 @@ async fn read_group<'a>(
 }
 
 impl Observations {
+    /// Itself, if everything could be read. What is not known is no ground to plan on.
+    pub fn complete(self) -> Result<Self, EngineError> {
+        if self.failures.is_empty() { Ok(self) } else { Err(EngineError::RefreshFailed(self.failures)) }
+    }
+
     fn take(&mut self, schema: &'static Schema, target: Target<'_>, answer: Read) {
         let urn = target.urn().clone();
         match (target, answer) {
@@ -200,10 +205,10 @@ fn observe(schema: &'static Schema, record: &Record, mut observed: Observed) -> 
     }
     // Now it is known what these are; the cloud never tells the write-only ones.
     new.uncertain.retain(|name| schema.field(name).is_some_and(|f| f.write_only));
-    for output in schema.outputs.iter().filter(|o| o.secret && !observed.outputs.contains_key(o.name)) {
+    for output in schema.outputs.iter().filter(|o| o.secret) {
         // Some secrets are told once, when the object is created, and never again.
-        if let Some(kept) = new.outputs.remove(output.name) {
-            observed.outputs.insert(output.name.to_owned(), kept);
+        if let Some(told) = new.outputs.remove(output.name) {
+            observed.outputs.entry(output.name.to_owned()).or_insert(told);
         }
     }
     new.outputs = observed.outputs;
