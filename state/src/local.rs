@@ -137,6 +137,26 @@ impl Store for LocalStore {
         Ok(Box::new(LocalSession::acquire(self.place(stack), holder.clone()).await?))
     }
 
+    async fn acquire_waiting(
+        &self,
+        stack: &StackName,
+        holder: &Holder,
+        wait: Duration,
+    ) -> Result<Box<dyn Session>, StoreError> {
+        crate::waiting::poll(wait, || self.acquire(stack, holder)).await
+    }
+
+    async fn break_lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
+        let Some(lease) = self.lease(stack).await? else { return Ok(None) };
+        Err(StoreError::Unsupported {
+            what: format!("breaking the lease of stack {stack}"),
+            why: format!(
+                "it is a lock of this machine's operating system and ends with its process; end process {} of {}",
+                lease.holder.pid, lease.holder.who
+            ),
+        })
+    }
+
     async fn lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
         let place = self.place(stack);
         blocking(move || session::look(&place)).await

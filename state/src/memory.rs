@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -116,6 +117,23 @@ impl Store for MemoryStore {
         slot.lease = Some(lease.clone());
         let state = slot.current.clone().unwrap_or_else(|| State::empty(crate::new_lineage()));
         Ok(Box::new(MemorySession { store: self.clone(), stack: stack.clone(), lease, state }))
+    }
+
+    async fn acquire_waiting(
+        &self,
+        stack: &StackName,
+        holder: &Holder,
+        wait: Duration,
+    ) -> Result<Box<dyn Session>, StoreError> {
+        crate::waiting::poll(wait, || self.acquire(stack, holder)).await
+    }
+
+    async fn break_lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
+        let lease = self.lease(stack).await?;
+        if lease.is_some() {
+            self.steal(stack);
+        }
+        Ok(lease)
     }
 
     async fn lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {

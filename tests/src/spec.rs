@@ -31,7 +31,7 @@ pub enum Kind {
 }
 
 /// The options of an item.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Choices {
     /// `protect`
     pub protect: bool,
@@ -48,7 +48,7 @@ pub struct Choices {
 }
 
 /// One resource.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Item {
     /// Its type.
     pub kind: Kind,
@@ -64,6 +64,21 @@ pub struct Item {
     pub choices: Choices,
     /// Earlier names.
     pub aliases: Vec<u32>,
+}
+
+// On one line each, whatever was asked for: a failed case is a list of them.
+impl std::fmt::Debug for Choices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { protect, retain, ignore, replace_on, order, depends } = self;
+        write!(f, "protect {protect} retain {retain} ignore {ignore} replace_on {replace_on:?} order {order:?} depends {depends:?}")
+    }
+}
+
+impl std::fmt::Debug for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, name, key, fields: [a, b, c], pick, choices, aliases } = self;
+        write!(f, "r{name} {kind:?} key {key} fields {a} {b} {c} pick {pick} aliases {aliases:?} {choices:?}")
+    }
 }
 
 /// A program as data. See the [module](self).

@@ -28,6 +28,8 @@ struct Inner {
     entries: Vec<Entry>,
     appends: u64,
     writes: u64,
+    /// The objects that were let go on purpose, ever.
+    retained: BTreeSet<String>,
     /// Whether anything was ever written for the stack.
     written: bool,
     /// Breaks the append of this number, from 0: with or without the entries being durable.
@@ -73,6 +75,11 @@ impl Durable {
         std::mem::take(&mut self.lock().violations)
     }
 
+    /// The ids of objects that were let go because their records say `retain`.
+    pub fn retained(&self) -> BTreeSet<String> {
+        self.lock().retained.clone()
+    }
+
     /// Whether such an intent is durable and open.
     pub fn open(&self, test: impl Fn(&Intent) -> bool) -> bool {
         self.lock().state.as_ref().is_some_and(|s| s.open.values().any(test))
@@ -107,10 +114,16 @@ impl Durable {
         let mut inner = self.lock();
         inner.written = true;
         for entry in entries {
-            let Some(state) = &mut inner.state else {
+            let Some(state) = &inner.state else {
                 inner.violations.push("an append without a state".into());
                 return;
             };
+            if let Entry::Forgotten { urn, id } = entry
+                && state.resources.get(urn).is_some_and(|r| r.id == *id && r.retain)
+            {
+                inner.retained.insert(id.clone());
+            }
+            let Some(state) = &mut inner.state else { return };
             if let Err(e) = state.apply(entry) {
                 inner.violations.push(format!("an entry that cannot follow: {e}: {entry:?}"));
             }

@@ -10,7 +10,7 @@ use phx_engine::events::{Event, StepOp};
 use phx_engine::plan::Plan;
 use phx_engine::planner::PlanOptions;
 use phx_model::expr::Env;
-use phx_model::state::{Entry, State};
+use phx_model::state::State;
 use phx_model::store::Store;
 use phx_model::urn::{ProjectName, StackName};
 use phx_model::{Program, Stack, Urn, Value};
@@ -32,7 +32,6 @@ pub struct World {
     pub pause: Duration,
     life: Arc<Life>,
     behind: Arc<dyn Store>,
-    retained: Mutex<BTreeSet<String>>,
 }
 
 /// How one run is disturbed.
@@ -132,7 +131,7 @@ impl World {
         let (life, durable) = (Arc::new(Life::default()), Arc::new(Durable::default()));
         let cloud = Arc::new(Cloud::new(seed, life.clone(), durable.clone()));
         let settings = Settings::default();
-        Self { cloud, durable, settings, pause: Duration::from_secs(1), life, behind, retained: Mutex::default() }
+        Self { cloud, durable, settings, pause: Duration::from_secs(1), life, behind }
     }
 
     /// `up`.
@@ -236,7 +235,6 @@ impl World {
         drop(runtime);
         let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
         let broken = std::mem::take(&mut *broken.lock().unwrap_or_else(PoisonError::into_inner));
-        self.note_retained();
         let run = Run { ended, events, boundaries: self.life.passed() };
         self.check_run(&run, broken);
         run
@@ -262,25 +260,12 @@ impl World {
         assert!(broken.is_empty(), "{}\nevents: {:#?}", broken.join("\n"), run.events);
     }
 
-    /// Remembers which objects were let go on purpose.
-    fn note_retained(&self) {
-        let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in self.durable.entries() {
-            if let Entry::Forgotten { id, .. } = entry
-                && self.cloud.objects().iter().any(|o| o.id == id)
-            {
-                retained.insert(id);
-            }
-        }
-        // A retained object can be adopted again.
-        if let Some(state) = self.durable.state() {
-            retained.retain(|id| !state.resources.values().any(|r| r.id == *id));
-        }
-    }
-
-    /// The ids of objects that phx has let go on purpose and that are still there.
+    /// The ids of objects that phx has let go on purpose, that are still there, and that it has not taken back.
     pub fn retained(&self) -> BTreeSet<String> {
-        self.retained.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let known = |id: &String| self.durable.state().is_some_and(|s| s.resources.values().any(|r| r.id == *id));
+        let objects = self.cloud.objects();
+        let there = |id: &String| objects.iter().any(|o| o.id == *id);
+        self.durable.retained().into_iter().filter(|id| there(id) && !known(id)).collect()
     }
 
     /// The state, which has to be there.
@@ -306,7 +291,7 @@ impl World {
     #[track_caller]
     pub fn assert_settled(&self, program: &Program) {
         let problems = self.problems(program);
-        assert!(problems.is_empty(), "{}\nstate: {:#?}\ncloud: {:#?}", problems.join("\n"), self.durable.state(), self.cloud);
+        assert!(problems.is_empty(), "{}\nthis was done last: {:#?}", problems.join("\n"), self.cloud.log());
     }
 
     /// Another `up` would do nothing, and so would nothing that it records.

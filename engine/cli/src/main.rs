@@ -1,1 +1,7 @@
-fn main() {}
+//! The `phx` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    phx::driver()
+}

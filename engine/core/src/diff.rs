@@ -177,10 +177,7 @@ mod tests {
     #[test]
     fn what_someone_else_changed_is_changed_back_and_what_we_never_set_is_left() {
         let r = record(r#"{"name":"a","tags":{"x":"1"}}"#, r#"{"size":7,"tags":{"x":"1","foreign":"t"}}"#);
-        assert_eq!(
-            paths(r#"{"name":"a","tags":{"x":"1"}}"#, &r),
-            [("tags.foreign".to_owned(), s("t"), Value::Null)]
-        );
+        assert_eq!(paths(r#"{"name":"a","tags":{"x":"1"}}"#, &r), [("tags.foreign".to_owned(), s("t"), Value::Null)]);
     }
 
     #[test]

@@ -131,9 +131,8 @@ fn node(at: usize) -> NodeIndex<u32> {
 
 /// The resources of a circle, in the order in which they depend on each other, the first one again at the end.
 fn find_cycle(graph: &DiGraph<(), (), u32>, dependencies: &[Vec<usize>]) -> Option<Vec<usize>> {
-    let part = tarjan_scc(graph)
-        .into_iter()
-        .find(|part| part.len() > 1 || graph.find_edge(part[0], part[0]).is_some())?;
+    let part =
+        tarjan_scc(graph).into_iter().find(|part| part.len() > 1 || graph.find_edge(part[0], part[0]).is_some())?;
     let part: BTreeSet<usize> = part.into_iter().map(NodeIndex::index).collect();
     // Inside a strongly connected part every resource depends on another of the part, so going on always meets one seen before.
     let mut path: Vec<usize> = vec![*part.first()?];

@@ -19,7 +19,9 @@ pub enum JournalError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The entries do not follow from what is recorded; they were not written.
-    #[error("phx was about to write something that contradicts its own state, and stopped instead: {0}\n  hint: this is a bug in phx; please report it. `phx up` continues from what was written before")]
+    #[error(
+        "phx was about to write something that contradicts its own state, and stopped instead: {0}\n  hint: this is a bug in phx; please report it. `phx up` continues from what was written before"
+    )]
     Contradiction(#[from] FoldError),
 }
 

@@ -79,7 +79,9 @@ pub enum PlanError {
     )]
     Protected(Vec<(Urn, String)>),
     /// The object to adopt is not there.
-    #[error("{urn}: there is no object {id:?} to adopt\n  hint: check the id and the region, or take the `import` option away to create one")]
+    #[error(
+        "{urn}: there is no object {id:?} to adopt\n  hint: check the id and the region, or take the `import` option away to create one"
+    )]
     NothingToAdopt {
         /// The resource.
         urn: Urn,
@@ -270,8 +272,7 @@ impl<'a> Planner<'a> {
         let old = &self.input.state.outputs;
         let mut changes = BTreeMap::new();
         for (name, export) in &self.input.program.exports {
-            let after =
-                export.eval(&self.outputs).map_err(|error| PlanError::Export { name: name.clone(), error })?;
+            let after = export.eval(&self.outputs).map_err(|error| PlanError::Export { name: name.clone(), error })?;
             let before = old.get(name).cloned().unwrap_or_default();
             if after != before {
                 changes.insert(name.clone(), (before, after));
@@ -372,7 +373,12 @@ impl<'a> Planner<'a> {
             id: id.to_owned(),
             provider: declared.options.provider.clone(),
             // Only what the program sets becomes phx's; the rest stays whoever's it is.
-            inputs: observed.fields.iter().filter(|(k, _)| desired.contains_key(*k)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            inputs: observed
+                .fields
+                .iter()
+                .filter(|(k, _)| desired.contains_key(*k))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
             outputs: observed.outputs.clone(),
             depends_on: step.depends_on.clone(),
             protect: declared.options.protect,
@@ -442,7 +448,8 @@ pub fn triggers(declared: &Declared, env: &dyn Env) -> Result<Vec<Value>, PlanEr
 /// The order of a replacement: as the program says, else the new object first unless it would have to share with the old one what no two
 /// objects of the type may.
 fn order(declared: &Declared, record: &Record, desired: &ValueMap) -> ReplaceOrder {
-    let delete_first = declared.options.delete_before_replace.unwrap_or_else(|| shares_name(declared.schema, record, desired));
+    let delete_first =
+        declared.options.delete_before_replace.unwrap_or_else(|| shares_name(declared.schema, record, desired));
     if delete_first { ReplaceOrder::DeleteBeforeCreate } else { ReplaceOrder::CreateBeforeDelete }
 }
 
@@ -609,8 +616,13 @@ pub(crate) mod tests_support {
     };
 
     /// The same, but no two may have one name.
-    pub(crate) static UNIQUE: Schema =
-        Schema { type_name: "test:unit:Unique", unique: &["size"], fields: THING.fields, outputs: THING.outputs, ..copy(&THING) };
+    pub(crate) static UNIQUE: Schema = Schema {
+        type_name: "test:unit:Unique",
+        unique: &["size"],
+        fields: THING.fields,
+        outputs: THING.outputs,
+        ..copy(&THING)
+    };
 
     const fn copy(s: &Schema) -> Schema {
         Schema {
@@ -651,7 +663,8 @@ pub(crate) mod tests_support {
         }
 
         pub(crate) fn add_as(&mut self, schema: &'static Schema, name: &str, depends_on: &[&str]) -> &mut Self {
-            let options = Options { depends_on: depends_on.iter().map(|d| self.urn(d)).collect(), ..Options::default() };
+            let options =
+                Options { depends_on: depends_on.iter().map(|d| self.urn(d)).collect(), ..Options::default() };
             let inputs = [("name".to_owned(), Expr::Literal(Value::String(name.into())))].into();
             self.program.resources.push(Declared { urn: self.urn_of(schema, name), schema, inputs, options });
             self

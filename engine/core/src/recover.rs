@@ -136,7 +136,9 @@ pub(crate) async fn find_until(
     loop {
         let found = match tokio::time::timeout(cx.timeout, driver.find(cx, want, intent)).await {
             Ok(found) => found,
-            Err(_) => Err(CloudError::local(ErrorKind::TimedOut, format!("looking for it took longer than {:?}", cx.timeout))),
+            Err(_) => {
+                Err(CloudError::local(ErrorKind::TimedOut, format!("looking for it took longer than {:?}", cx.timeout)))
+            }
         };
         let may_change = match &found {
             Ok(found) => found.is_none(),

@@ -100,9 +100,10 @@ impl<'a> Targets<'a> {
         let mut reads = Vec::with_capacity(self.groups.len());
         for ((provider, type_name), targets) in self.groups {
             let Some(first) = targets.first() else { continue };
-            let driver = registry
-                .get(type_name)
-                .ok_or_else(|| EngineError::UnknownType { urn: first.urn().clone(), type_name: type_name.to_owned() })?;
+            let driver = registry.get(type_name).ok_or_else(|| EngineError::UnknownType {
+                urn: first.urn().clone(),
+                type_name: type_name.to_owned(),
+            })?;
             reads.push(read_group(driver, provider, targets, timeout));
         }
         let mut found = Observations::default();
@@ -128,7 +129,9 @@ async fn read_group<'a>(
     let wanted: Vec<ReadTarget<'_>> = targets
         .iter()
         .map(|target| match target {
-            Target::Own(_, record) | Target::Deposed(_, record) => ReadTarget { id: &record.id, inputs: &record.inputs },
+            Target::Own(_, record) | Target::Deposed(_, record) => {
+                ReadTarget { id: &record.id, inputs: &record.inputs }
+            }
             Target::Import(_, id) => ReadTarget { id, inputs: &nothing },
         })
         .collect();
@@ -272,7 +275,18 @@ mod tests {
 
     #[test]
     fn what_is_secret_stays_so_and_what_is_write_only_stays_uncertain() {
-        const FIELD: Field = THING.fields[0];
+        const FIELD: Field = Field {
+            name: "",
+            kind: Kind::String,
+            doc: "",
+            required: false,
+            replace: false,
+            secret: false,
+            write_only: false,
+            cloud_default: false,
+            set: false,
+            normalize: None,
+        };
         static SECRETIVE: Schema = Schema {
             type_name: "test:unit:Secretive",
             terraform: None,

@@ -131,7 +131,9 @@ impl Builder {
             let dependent_end = self.end.get(&(urn.clone(), record.id.clone())).copied();
             let dependent_make = self.make.get(urn).copied();
             for needed in &record.depends_on {
-                for ((_, _), &end) in self.end.range((needed.clone(), String::new())..).take_while(|((u, _), _)| u == needed) {
+                for ((_, _), &end) in
+                    self.end.range((needed.clone(), String::new())..).take_while(|((u, _), _)| u == needed)
+                {
                     if let Some(dependent_end) = dependent_end {
                         edges.push((end, dependent_end));
                     }

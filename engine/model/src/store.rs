@@ -1,5 +1,7 @@
 //! The seam to a state store. The engine folds and decides; a store only keeps, durably and behind a fenced lease.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,8 +21,29 @@ pub trait Store: Send + Sync {
     /// The stack's state with its journal folded in, read without a lease. `None`: it has none.
     async fn load(&self, stack: &StackName) -> Result<Option<State>, StoreError>;
 
-    /// Takes the stack's lease, or fails with [`StoreError::Leased`].
+    /// Takes the stack's lease, or fails with [`StoreError::Leased`]. A store whose leases do not end with their process first finds out
+    /// whether the holder is alive, which takes as long as its page says, and takes a dead holder's lease over.
     async fn acquire(&self, stack: &StackName, holder: &Holder) -> Result<Box<dyn Session>, StoreError>;
+
+    /// The same, and waits up to `wait` for a live holder to give the lease back. This default cannot wait, since there is no clock here: it
+    /// tries once. Every store that phx comes with does wait.
+    async fn acquire_waiting(
+        &self,
+        stack: &StackName,
+        holder: &Holder,
+        wait: Duration,
+    ) -> Result<Box<dyn Session>, StoreError> {
+        let _ = wait;
+        self.acquire(stack, holder).await
+    }
+
+    /// Takes the lease away from whoever holds it, for good: that session can write nothing more. Says whose it was; `None`: nobody's.
+    async fn break_lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
+        Err(StoreError::Unsupported {
+            what: format!("breaking the lease of stack {stack}"),
+            why: format!("the store {} cannot do that", self.location()),
+        })
+    }
 
     /// Who holds the stack's lease. `None`: nobody.
     async fn lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError>;
@@ -35,6 +58,12 @@ pub trait Store: Send + Sync {
 pub trait Session: Send + Sync {
     /// The lease held.
     fn lease(&self) -> &Lease;
+
+    /// Whether the lease can still be relied on, as far as is known here: it asks nobody, so it can be asked before every call. `Ok` is no
+    /// promise that the next write succeeds; an error is one that it fails.
+    fn held(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// The state with its journal folded in, as it was when the lease was taken. A stack without one gets an empty state of a new lineage.
     fn state(&self) -> &State;
@@ -144,6 +173,26 @@ pub enum StoreError {
     Superseded {
         /// The generation that was held.
         held: u64,
+    },
+    /// The lease could not be renewed in time. Whether or not another run has taken it, this one must stop.
+    #[error(
+        "the lease (generation {held}) could not be renewed for {seconds} s, so another run may have it; nothing more was written and no further call was started\n  the last attempt: {why}\n  hint: check the connection to the state store and run again; the next run continues from what was recorded"
+    )]
+    Expired {
+        /// The generation that was held.
+        held: u64,
+        /// How long ago it was last renewed.
+        seconds: u64,
+        /// What became of the last attempt to renew it.
+        why: String,
+    },
+    /// This store cannot do that.
+    #[error("{what} is not possible: {why}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// Why not, and what is possible.
+        why: String,
     },
     /// A stored file is not what was written.
     #[error("{what} is damaged: {why}\n  hint: {hint}")]

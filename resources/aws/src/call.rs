@@ -23,6 +23,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use phx_model::CloudError;
 use phx_model::error::ErrorKind;
+use phx_model::state::IntentId;
 
 use crate::client::Service;
 
@@ -326,4 +327,10 @@ fn source_of<'a, E: StdError + 'static>(failure: &'a (dyn StdError + 'static)) -
         next = error.source();
     }
     None
+}
+
+/// A client token for an intent's request: the same for every repetition of it. Tokens hold 64 ASCII characters and intents are longer.
+pub fn client_token(intent: &IntentId) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(intent.as_str().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

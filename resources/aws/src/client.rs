@@ -40,6 +40,7 @@ pub struct Aws {
 struct Inner {
     settings: Builder,
     config: OnceCell<SdkConfig>,
+    account: OnceCell<String>,
     clients: Mutex<Clients>,
     calls: Mutex<BTreeMap<String, u64>>,
     total: AtomicU64,
@@ -60,6 +61,8 @@ struct Clients {
     #[cfg(feature = "s3")]
     s3: HashMap<ProviderKey, aws_sdk_s3::Client>,
     sts: HashMap<ProviderKey, aws_sdk_sts::Client>,
+    #[cfg(feature = "logs")]
+    tagging: HashMap<ProviderKey, aws_sdk_resourcegroupstagging::Client>,
 }
 
 /// Settings of an [`Aws`]. What is not set comes from the environment and the profile, as with the aws CLI.
@@ -114,6 +117,7 @@ impl Builder {
             inner: Arc::new(Inner {
                 settings: self,
                 config: OnceCell::new(),
+                account: OnceCell::new(),
                 clients: Mutex::default(),
                 calls: Mutex::default(),
                 total: AtomicU64::new(0),
@@ -191,6 +195,14 @@ impl Aws {
         let sts = self.sts(&provider).await?;
         let answer = sts.read("GetCallerIdentity", || sts.get_caller_identity().send()).await?;
         answer.account.ok_or_else(|| sts.unexpected("GetCallerIdentity", "the answer names no account"))
+    }
+
+    /// The account that everything lies in: the one that the stack's configuration names, or else the caller's, asked for once.
+    pub async fn account(&self) -> Result<String, CloudError> {
+        match self.account_id() {
+            Some(account) => Ok(account.to_owned()),
+            None => self.inner.account.get_or_try_init(|| self.caller_account()).await.cloned(),
+        }
     }
 
     /// The region of a place.
@@ -302,9 +314,24 @@ impl Aws {
         use aws_sdk_s3::{Client, config::Builder};
         // AWS resolves bucket names as host names; other endpoints have one host name only.
         let make = |c: &SdkConfig, region| {
-            Client::from_conf(Builder::from(c).region(region).force_path_style(s3_endpoint(c)).build())
+            Client::from_conf(Builder::from(c).region(region).force_path_style(s3_endpoint(c).is_some()).build())
         };
         self.service(&cx.provider, "s3", |c| &mut c.s3, make).await
+    }
+
+    /// Whether something else than AWS answers for S3: an emulator, or another maker's store.
+    #[cfg(feature = "s3")]
+    pub(crate) async fn s3_is_stand_in(&self) -> Result<bool, CloudError> {
+        let config = self.config().await?;
+        Ok(self.inner.settings.http_client.is_some() || s3_endpoint(config).is_some_and(|url| !is_aws(&url)))
+    }
+
+    /// The tagging API, which tells the tags of many objects of any service, in the place that a verb is about.
+    #[cfg(feature = "logs")]
+    pub async fn tagging(&self, cx: &Cx) -> Result<Service<aws_sdk_resourcegroupstagging::Client>, CloudError> {
+        use aws_sdk_resourcegroupstagging::{Client, config::Builder};
+        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
+        self.service(&cx.provider, "tag", |c| &mut c.tagging, make).await
     }
 
     async fn sts(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sts::Client>, CloudError> {
@@ -320,13 +347,21 @@ fn split(provider: &ProviderKey) -> (Option<&str>, Option<&str>) {
     (Some(account).filter(|a| !a.is_empty()), Some(region).filter(|r| !r.is_empty()))
 }
 
-/// Whether S3 is called at an address of the user's, from any of the places where the SDK looks for one.
+/// The user's own address for S3, from any of the places where the SDK looks for one.
 #[cfg(feature = "s3")]
-fn s3_endpoint(config: &SdkConfig) -> bool {
+fn s3_endpoint(config: &SdkConfig) -> Option<String> {
     use aws_types::service_config::ServiceConfigKey;
-    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    config.endpoint_url().is_some()
-        || key.is_ok_and(|key| config.service_config().is_some_and(|c| c.load_config(key).is_some()))
+    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
+    let own = key.and_then(|key| config.service_config()?.load_config(key));
+    own.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// Whether an address is AWS's own, such as that of an interface endpoint.
+#[cfg(feature = "s3")]
+fn is_aws(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"].iter().any(|domain| host.ends_with(domain))
 }
 
 impl std::fmt::Debug for Aws {
@@ -385,5 +420,15 @@ mod tests {
         assert_eq!(split(&key("us-west-2")), (None, Some("us-west-2")));
         assert_eq!(split(&key("123456789012/us-west-2")), (Some("123456789012"), Some("us-west-2")));
         assert_eq!(split(&key("123456789012/")), (Some("123456789012"), None));
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn aws_is_told_from_what_stands_in_for_it() {
+        assert!(is_aws("https://bucket.vpce-1a2b.s3.us-west-2.vpce.amazonaws.com"));
+        assert!(is_aws("https://s3.cn-north-1.amazonaws.com.cn/x"));
+        for url in ["http://127.0.0.1:5700", "http://localhost", "https://amazonaws.com.example.org", ""] {
+            assert!(!is_aws(url), "{url}");
+        }
     }
 }

@@ -13,6 +13,7 @@
 //! | [`batch`] | reading many objects with few calls |
 //! | [`wait`] | waiting until an object is ready |
 //! | [`tags`] | tags, and the intent tag among them |
+//! | [`owner`] | whose an object is that already bears the wanted name |
 //! | [`ec2`], [`iam`], [`logs`], [`s3`] | the services, each a cargo feature |
 //!
 //! # How an open intent is settled
@@ -30,6 +31,7 @@ pub mod batch;
 pub mod call;
 pub mod client;
 pub mod manage;
+pub mod owner;
 pub mod pace;
 pub mod tags;
 pub mod wait;

@@ -72,6 +72,7 @@ struct Inner {
     fate: Fate,
     read_fate: ReadFate,
     violations: Vec<String>,
+    log: Vec<String>,
     /// The cloud's time when this run began, and the runtime's at that moment.
     clock: (Duration, Option<tokio::time::Instant>),
 }
@@ -104,6 +105,7 @@ impl Cloud {
             fate: Box::new(|_| None),
             read_fate: Box::new(|_, _| None),
             violations: Vec::new(),
+            log: Vec::new(),
             clock: (Duration::ZERO, None),
         };
         Self { inner: Mutex::new(inner), life, durable }
@@ -120,6 +122,7 @@ impl Cloud {
         inner.counts = Counts::default();
         inner.calls = 0;
         inner.reads = 0;
+        inner.log.clear();
     }
 
     /// A run ends, inside its runtime; `pause` passes until the next one begins.
@@ -157,6 +160,11 @@ impl Cloud {
     /// The calls of this run.
     pub fn counts(&self) -> Counts {
         self.lock().counts
+    }
+
+    /// What was done in this run, in order: `create net-000001`.
+    pub fn log(&self) -> Vec<String> {
+        self.lock().log.clone()
     }
 
     /// Everything that is there.
@@ -331,6 +339,7 @@ impl World<'_> {
         self.check_unique(conduct, &want, None)?;
         let lag = if conduct.lags { self.inner.lag } else { Duration::ZERO };
         let id = self.inner.new_object(conduct, &want, Some(intent.clone()), lag);
+        self.inner.log.push(format!("create {id}"));
         Ok(self.inner.objects[&(type_name, id)].clone())
     }
 
@@ -338,8 +347,12 @@ impl World<'_> {
         let type_name = conduct.schema.type_name;
         if let Some(key) = (conduct.key)(&plain_map(want)) {
             let Some(object) = self.visible(type_name, &key).cloned() else { return Ok(None) };
-            // What has tags has room for the intent; what has none belongs to whoever owns what it is part of.
-            if conduct.schema.tagged() && object.intent.as_ref() != Some(intent) {
+            // What has tags has room for the intent; what has none is told from others' by what it is.
+            let ours = match conduct.schema.tagged() {
+                true => object.intent.as_ref() == Some(intent),
+                false => plain_map(want).iter().all(|(name, value)| object.fields.get(name) == Some(value)),
+            };
+            if !ours {
                 return self.fail(ErrorKind::AlreadyExists, "NotYours", format!("{key} is someone else's"));
             }
             return Ok(Some(object));
@@ -362,7 +375,9 @@ impl World<'_> {
             }
         }
         object.ready = true;
-        Ok(object.clone())
+        let object = object.clone();
+        self.inner.log.push(format!("finish {id}"));
+        Ok(object)
     }
 
     pub(crate) fn update(
@@ -398,6 +413,7 @@ impl World<'_> {
         }
         self.check_references(conduct, &object.fields)?;
         self.inner.objects.insert((type_name, id.to_owned()), object.clone());
+        self.inner.log.push(format!("update {id}"));
         Ok(object)
     }
 
@@ -416,6 +432,7 @@ impl World<'_> {
         }
         self.inner.objects.remove(&key);
         self.inner.detach(id);
+        self.inner.log.push(format!("delete {id}"));
         Ok(())
     }
 
@@ -559,11 +576,12 @@ fn patch_tags(fields: &mut ValueMap, before: &Value, after: &Value) {
 pub(crate) fn plain(value: &Value) -> Value {
     match value.expose() {
         Value::List(items) => Value::List(items.iter().map(plain).collect()),
-        Value::Map(fields) => Value::Map(plain_map(fields)),
+        Value::Map(fields) => Value::Map(fields.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
         other => other.clone(),
     }
 }
 
+/// Fields without their secret marks; what is not set is left out.
 pub(crate) fn plain_map(fields: &ValueMap) -> ValueMap {
     fields.iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| (k.clone(), plain(v))).collect()
 }

@@ -120,7 +120,11 @@ fn lines(items: impl Iterator<Item = String>) -> String {
 }
 
 /// A plan that does nothing.
-pub(super) fn empty_plan(project: &phx_model::urn::ProjectName, stack: &phx_model::urn::StackName, state: &phx_model::state::State) -> Plan {
+pub(super) fn empty_plan(
+    project: &phx_model::urn::ProjectName,
+    stack: &phx_model::urn::StackName,
+    state: &phx_model::state::State,
+) -> Plan {
     Plan {
         project: project.clone(),
         stack: stack.clone(),

@@ -1,4 +1,6 @@
 //! One action: its intent, its calls and its result.
+// A cloud's error carries everything that the cloud said, and is made at most once for a step: its size costs nothing.
+#![allow(clippy::result_large_err)]
 
 use std::future::Future;
 use std::sync::Arc;
@@ -117,10 +119,19 @@ impl Run<'_> {
         }
     }
 
-    fn verb(&self, action: &Action, started: Instant, provider: &ProviderKey, timeout: Option<Duration>) -> Result<Verb<'_>, CloudError> {
+    fn verb(
+        &self,
+        action: &Action,
+        started: Instant,
+        provider: &ProviderKey,
+        timeout: Option<Duration>,
+    ) -> Result<Verb<'_>, CloudError> {
         let urn = action.urn.clone();
         let driver = self.registry.get(urn.type_name()).ok_or_else(|| {
-            CloudError::local(ErrorKind::Unsupported, format!("the type {} is not known to this program", urn.type_name()))
+            CloudError::local(
+                ErrorKind::Unsupported,
+                format!("the type {} is not known to this program", urn.type_name()),
+            )
         })?;
         let timeout = timeout.unwrap_or(self.settings.timeout);
         let (sink, op) = (self.sink.clone(), action.work.op());
@@ -133,7 +144,8 @@ impl Run<'_> {
     }
 
     fn declared(&self, urn: &Urn) -> Result<&Declared, CloudError> {
-        let missing = || CloudError::local(ErrorKind::Other, format!("the plan has {urn}, which the program does not declare"));
+        let missing =
+            || CloudError::local(ErrorKind::Other, format!("the plan has {urn}, which the program does not declare"));
         self.index.get(urn).copied().ok_or_else(missing)
     }
 
@@ -171,7 +183,9 @@ impl Run<'_> {
             Err(NotCreated::Unclear(mut error)) => {
                 error.message.push_str("; whether the object exists is not known");
                 let hint = match declared.schema.identity {
-                    Identity::None => "the cloud gives no way to find it again: the next `phx up` will ask you to look for it",
+                    Identity::None => {
+                        "the cloud gives no way to find it again: the next `phx up` will ask you to look for it"
+                    }
                     _ => "the next `phx up` finds out before it does anything else, and goes on from there",
                 };
                 return Err(error.hint(hint).into());
@@ -202,14 +216,11 @@ impl Run<'_> {
             };
             let taken = error.kind == ErrorKind::AlreadyExists;
             unclear |= error.is_ambiguous();
-            if !unclear && !(taken && findable) {
-                return Err(NotCreated::Refused(error));
-            }
             if !findable {
-                return Err(NotCreated::Unclear(error));
+                return Err(if unclear { NotCreated::Unclear(error) } else { NotCreated::Refused(error) });
             }
             if !taken && !error.is_ambiguous() {
-                // The earlier attempt has been looked for in vain for a whole grace, and this one was refused.
+                // If there was an earlier attempt, it has been looked for in vain for a whole grace.
                 return Err(NotCreated::Refused(error));
             }
             // A name that is taken may be taken by this very intent: by an attempt whose answer was lost, here or inside a client.
@@ -290,7 +301,9 @@ impl Run<'_> {
         }
         if let Some(name) = fields.keys().find(|name| verb.driver.schema().field(name).is_some_and(|f| f.replace)) {
             let what = format!("{name} has come to another value than was planned, and it cannot be changed in place");
-            return Err(CloudError::local(ErrorKind::Invalid, what).hint("run `phx up` again to replace the object").into());
+            return Err(CloudError::local(ErrorKind::Invalid, what)
+                .hint("run `phx up` again to replace the object")
+                .into());
         }
         let want = record.inputs.clone();
         let change = Change::Update { fields: fields.keys().cloned().collect(), record: Box::new(record) };
@@ -310,7 +323,8 @@ impl Run<'_> {
         let urn = &action.urn;
         let record = self.journal.with(|state| {
             let own = state.resources.get(urn).filter(|r| r.id == id);
-            own.or_else(|| state.deposed.iter().find(|d| d.urn == *urn && d.record.id == id).map(|d| &d.record)).cloned()
+            own.or_else(|| state.deposed.iter().find(|d| d.urn == *urn && d.record.id == id).map(|d| &d.record))
+                .cloned()
         });
         let record = record.ok_or_else(|| {
             CloudError::local(ErrorKind::NotFound, format!("the state has no object {id} of {urn} any more"))
@@ -358,7 +372,9 @@ fn marked(driver: &dyn Driver, outputs: Option<ValueMap>) -> Option<ValueMap> {
 
 fn with_import_hint(error: CloudError) -> CloudError {
     if error.kind == ErrorKind::AlreadyExists && error.hint.is_none() {
-        return error.hint("to make it this stack's, give the resource the `import` option with its id; otherwise choose another name");
+        return error.hint(
+            "to make it this stack's, give the resource the `import` option with its id; otherwise choose another name",
+        );
     }
     error
 }

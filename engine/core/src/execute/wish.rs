@@ -1,4 +1,5 @@
 //! What is wanted of a resource, once the outputs that it refers to are known.
+#![allow(clippy::result_large_err)] // as in `step`
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,8 +61,10 @@ impl Wish {
     pub(super) fn change(mut self, declared: &Declared, depends_on: &BTreeSet<Urn>, record: &Record) -> Changes {
         diff::ignore(&mut self.inputs, record, &declared.options.ignore_changes);
         let changed = diff::changed(declared.schema, &self.inputs, record);
-        let fields: BTreeMap<String, Delta> =
-            changed.into_iter().map(|c| (c.field.name.to_owned(), Delta { before: c.before, after: c.after })).collect();
+        let fields: BTreeMap<String, Delta> = changed
+            .into_iter()
+            .map(|c| (c.field.name.to_owned(), Delta { before: c.before, after: c.after }))
+            .collect();
         let mut new = record.clone();
         new.uncertain.retain(|name| !fields.contains_key(name));
         // What someone else set and the program never did stays as it is, and stays recorded.

@@ -118,7 +118,11 @@ fn objects_that_cannot_live_side_by_side_are_deleted_first_and_so_are_their_depe
 
     p.set("a", "size", int(2));
     let plan = p.plan(&state).unwrap();
-    assert_eq!((op(&plan, "a"), op(&plan, "b")), (CREATE_FIRST, CREATE_FIRST), "the shared value changes, so both can live");
+    assert_eq!(
+        (op(&plan, "a"), op(&plan, "b")),
+        (CREATE_FIRST, CREATE_FIRST),
+        "the shared value changes, so both can live"
+    );
 }
 
 #[test]

@@ -242,7 +242,8 @@ impl Ec2 {
         self.lock().clone()
     }
 
-    pub(super) fn restore(&self, regions: BTreeMap<String, Region>) {
+    pub(super) fn restore(&self, mut regions: BTreeMap<String, Region>) {
+        regions.values_mut().for_each(Region::forget_deleted);
         *self.lock() = regions;
     }
 
@@ -323,10 +324,10 @@ impl Region {
         }
         let filters = Filters::parse(p, spec)?;
         let chosen = |(id, object): &(&String, &Object)| {
-            object.kind == spec.kind && (ids.is_empty() || ids.contains(&id.as_str())) && filters.accept(object)
+            (ids.is_empty() || ids.contains(&id.as_str())) && filters.accept(object)
         };
         let after = p.get("NextToken").unwrap_or_default();
-        let mut found: Vec<_> = self.objects.iter().filter(chosen).filter(|(id, _)| id.as_str() > after).collect();
+        let mut found: Vec<_> = self.of(spec.kind).filter(chosen).filter(|(id, _)| id.as_str() > after).collect();
         let limit = p.number("MaxResults")?.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX).max(1);
         let more = found.len() > limit;
         found.truncate(limit);
@@ -359,7 +360,9 @@ impl Region {
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = (&String, &Object)> {
-        self.objects.iter().filter(move |(_, o)| o.kind == kind)
+        // An id's prefix is its kind's.
+        let prefix = kind.spec().prefix;
+        self.objects.range(prefix.to_owned()..).take_while(move |(id, _)| id.starts_with(prefix))
     }
 
     /// Whether a field of any object of a kind has this value.

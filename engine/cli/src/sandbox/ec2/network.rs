@@ -164,8 +164,8 @@ impl Region {
         if !Range::parse(text(vpc, "cidrBlock")).is_some_and(|v| v.contains(range)) {
             return Err(Fault::new("InvalidSubnet.Range", format!("The CIDR '{range}' is invalid.")));
         }
-        let mut neighbours = self.of(Kind::Subnet).filter(|(_, o)| text(o, "vpcId") == vpc_id);
-        if neighbours.any(|(_, o)| Range::parse(text(o, "cidrBlock")).is_some_and(|r| r.overlaps(range))) {
+        let conflicts = |o: &Object| text(o, "vpcId") == vpc_id && Range::parse(text(o, "cidrBlock")).is_some_and(|r| r.overlaps(range));
+        if self.of(Kind::Subnet).any(|(_, o)| conflicts(o)) {
             return Err(Fault::new("InvalidSubnet.Conflict", format!("The CIDR '{range}' conflicts with another subnet")));
         }
         let zones = self.zones();

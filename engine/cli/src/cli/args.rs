@@ -1,0 +1,273 @@
+//! The command line as it is written.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Infrastructure as code in Rust
+#[derive(Debug, Parser)]
+#[command(name = "phx", version, max_term_width = 100, disable_help_subcommand = true, subcommand_required = true)]
+#[command(after_help = "AWS credentials, profile, region and endpoint come from where the aws CLI has them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).\n\
+Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 64 wrong usage, 130 interrupted.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// The stack [env: PHX_STACK; else `stack` in phx.toml]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) stack: Option<String>,
+    /// The project's folder, instead of the current one
+    #[arg(short = 'C', global = true, value_name = "DIR", overrides_with = "directory")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Machine output on stdout, people's output on stderr
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Do not ask before a change
+    #[arg(long, short, global = true)]
+    pub(crate) yes: bool,
+    /// No colours [env: NO_COLOR]
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// More: unchanged resources, whole values, each step's beginning
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Less: one line a step, no progress
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Where state is kept [env: PHX_STATE; else `[state] url` in phx.toml; else file://.phx]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) state: Option<String>,
+    /// Run against the embedded AWS emulator; real AWS cannot be reached
+    #[arg(long, global = true)]
+    pub(crate) sandbox: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a new project that builds and previews
+    New(New),
+    /// Show what `up` would do; change nothing, not even state
+    #[command(alias = "plan")]
+    Preview(Preview),
+    /// Create, change and delete until the cloud is as the program says
+    Up(Up),
+    /// Delete everything that the stack has
+    Destroy(Destroy),
+    /// Record what the cloud has
+    Refresh,
+    /// The resources that phx remembers
+    #[command(subcommand)]
+    State(State),
+    /// Stacks, their outputs and their history
+    #[command(subcommand)]
+    Stack(Stack),
+    /// The lease that keeps two runs apart
+    #[command(subcommand)]
+    Lock(Lock),
+    /// The dependencies between the program's resources
+    Graph(Graph),
+    /// Resource types and their fields
+    Schema(Schema),
+    /// The embedded AWS emulator as a server, for other tools
+    #[command(subcommand)]
+    Sandbox(Sandbox),
+    /// Completions for a shell, to be sourced
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct New {
+    /// The project's folder; its name becomes the project's
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The folder of the `phx` crate to build with
+    #[arg(long, value_name = "DIR")]
+    pub(crate) phx_path: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Refreshing {
+    /// Ask the cloud first; `--refresh=false` goes by what was recorded last
+    #[arg(
+        long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set
+    )]
+    pub(crate) refresh: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Targets {
+    /// Only this resource and what it needs (a URN or an unambiguous name); can be repeated
+    #[arg(long, value_name = "URN")]
+    pub(crate) target: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Preview {
+    #[command(flatten)]
+    pub(crate) refreshing: Refreshing,
+    #[command(flatten)]
+    pub(crate) targets: Targets,
+    /// Replace this resource; can be repeated
+    #[arg(long, value_name = "URN")]
+    pub(crate) replace: Vec<String>,
+    /// Exit with 2 if there is something to do
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) refreshing: Refreshing,
+    #[command(flatten)]
+    pub(crate) targets: Targets,
+    /// Replace this resource; can be repeated
+    #[arg(long, value_name = "URN")]
+    pub(crate) replace: Vec<String>,
+    /// At most so many steps at once, instead of as many as AWS takes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) parallel: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Destroy {
+    #[command(flatten)]
+    pub(crate) refreshing: Refreshing,
+    /// Only this resource and what needs it (a URN or an unambiguous name); can be repeated
+    #[arg(long, value_name = "URN")]
+    pub(crate) target: Vec<String>,
+    /// At most so many steps at once, instead of as many as AWS takes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) parallel: Option<u32>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum State {
+    /// All resources
+    List,
+    /// One resource with its inputs and outputs
+    Show {
+        /// Its URN or unambiguous name
+        urn: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Stack {
+    /// All stacks of the project
+    List,
+    /// What the stack exports
+    Outputs {
+        /// Only this one, as a bare value
+        name: Option<String>,
+        /// Show secrets as well
+        #[arg(long)]
+        show_secrets: bool,
+    },
+    /// The stack's finished operations
+    History,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Lock {
+    /// Who holds the stack's lease
+    Status,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Graph {
+    /// The form
+    #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Graphviz
+    Dot,
+    /// JSON
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Schema {
+    /// A type, by phx's, Terraform's or CloudFormation's name for it; without, all of them
+    #[arg(value_name = "TYPE")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sandbox {
+    /// Serve the emulator until it is stopped
+    Start {
+        /// The port on 127.0.0.1
+        #[arg(long, default_value_t = 4599)]
+        port: u16,
+    },
+    /// Stop the server
+    Stop,
+    /// Whether it runs, where, and what it has
+    Status,
+    /// Throw away everything in the emulator
+    Reset,
+}
+
+impl Command {
+    /// Whether the command works on what the program writes down, so that the `phx` driver has to build it.
+    pub(crate) fn needs_program(&self) -> bool {
+        matches!(self, Self::Preview(_) | Self::Up(_) | Self::Destroy(_) | Self::Refresh | Self::Graph(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_shows_all_commands() {
+        let help = Cli::command().term_width(100).render_help().to_string();
+        insta::assert_snapshot!(help, @"");
+    }
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("phx").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn scripts_may_write_it_in_these_ways() {
+        let cli = parse("up --stack dev --refresh=false --target a --target b --parallel 4 --yes").unwrap();
+        let Command::Up(up) = cli.command else { panic!() };
+        assert!(!up.refreshing.refresh && cli.global.yes && up.parallel == Some(4));
+        assert_eq!(up.targets.target, ["a", "b"]);
+        assert_eq!(cli.global.stack.as_deref(), Some("dev"));
+
+        for line in ["plan", "preview --detailed-exitcode", "-C x --json preview -C y", "--sandbox destroy", "graph --format json"] {
+            assert!(parse(line).unwrap().command.needs_program(), "{line}");
+        }
+        let Command::Preview(preview) = parse("preview --refresh").unwrap().command else { panic!() };
+        assert!(preview.refreshing.refresh);
+        assert_eq!(parse("-C x preview -C y").unwrap().global.directory.unwrap(), PathBuf::from("y"));
+        for line in ["state list", "state show urn", "stack outputs --show-secrets", "lock status", "schema aws_vpc"] {
+            assert!(!parse(line).unwrap().command.needs_program(), "{line}");
+        }
+        for line in ["", "frobnicate", "up --paralell 3", "up --parallel 0", "state", "preview -v -q"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The commands that plan and change: preview, up, destroy, refresh.
+
+use std::collections::BTreeSet;
+use std::io::BufRead;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use phx_engine::engine::{Engine, EngineError, Interrupt, Report, RunOptions};
+use phx_engine::events::RunResult;
+use phx_engine::planner::PlanOptions;
+use phx_engine::Plan;
+use phx_model::store::Store;
+use phx_model::{Program, Urn};
+
+use super::args::{Destroy, Preview, Up};
+use super::cloud::{self, Cloud};
+use super::exit::{Exit, Usage};
+use super::reporter::Reporter;
+use super::ui::Ui;
+use super::wiring::{self, Context};
+use super::interrupt;
+use crate::project::{Project, StackSettings};
+use crate::render::outcome::{Outcome, outcome};
+use crate::render::style::{DIM, paint};
+use crate::render::{self, count, duration};
+
+/// Everything that one run needs, found and checked.
+struct Ready {
+    stack: StackSettings,
+    cloud: Cloud,
+    engine: Engine,
+    reporter: Arc<Reporter>,
+    options: RunOptions,
+    began: Instant,
+}
+
+/// What a command line asks of a run.
+struct Wanted<'a> {
+    parallel: Option<u32>,
+    refresh: bool,
+    targets: &'a [String],
+    replace: &'a [String],
+    /// The run changes the cloud or the state; otherwise it only looks.
+    changing: bool,
+}
+
+/// Finds and checks everything, down to whose credentials these are. `program` is what targets are looked for in, beside the state.
+async fn ready(
+    cx: &Context,
+    project: &Project,
+    stack: StackSettings,
+    program: Option<&Program>,
+    wanted: Wanted<'_>,
+) -> anyhow::Result<Ready> {
+    let began = Instant::now();
+    let store = cx.store(project)?;
+    let settings = cx.engine_settings(project, wanted.parallel)?;
+    let plan = PlanOptions {
+        targets: resolve(wanted.targets, program, &stack, store.as_ref()).await?,
+        replace: resolve(wanted.replace, program, &stack, store.as_ref()).await?,
+    };
+    let interrupt = Interrupt::new();
+    interrupt::listen(&interrupt, wanted.changing)?;
+    let cloud = Cloud::open(cx, project, &stack).await?;
+    tokio::select! {
+        biased;
+        () = interrupt.draining() => return Err(anyhow!(EngineError::Interrupted)),
+        checked = cloud::check_account(&cloud, &stack, wanted.changing) => checked?,
+    }
+    let reporter = Arc::new(Reporter::new(cx.ui.clone(), cloud.aws.clone(), wanted.changing));
+    let engine = Engine::new(wiring::registry(&cloud.aws), store, reporter.clone(), settings);
+    let options = RunOptions { plan, refresh: wanted.refresh, interrupt, holder_who: wiring::who() };
+    Ok(Ready { stack, cloud, engine, reporter, options, began })
+}
+
+/// Resources by their URNs or, where only one has it, by their names.
+async fn resolve(
+    given: &[String],
+    program: Option<&Program>,
+    stack: &StackSettings,
+    store: &dyn Store,
+) -> anyhow::Result<Vec<Urn>> {
+    if given.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known: BTreeSet<Urn> = program.into_iter().flat_map(|p| &p.resources).map(|d| d.urn.clone()).collect();
+    if let Some(state) = store.load(&stack.name).await? {
+        known.extend(state.resources.into_keys());
+    }
+    given.iter().map(|text| named(text, &known)).collect()
+}
+
+/// The one resource that a text names.
+pub(super) fn named(text: &str, known: &BTreeSet<Urn>) -> anyhow::Result<Urn> {
+    if text.starts_with("urn:") {
+        return Urn::parse(text).map_err(|e| anyhow!(Usage(e.to_string())));
+    }
+    let found: Vec<&Urn> = known.iter().filter(|urn| urn.name() == text).collect();
+    match found[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(anyhow!(Usage(format!(
+            "no resource is named {text:?}\n  hint: `phx state list` and `phx preview` show the names"
+        )))),
+        _ => {
+            let urns = found.iter().map(|urn| format!("\n  {urn}")).collect::<String>();
+            Err(anyhow!(Usage(format!("{text:?} is the name of several resources; give the URN of one of them:{urns}"))))
+        }
+    }
+}
+
+/// `phx preview`
+pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit> {
+    let project = cx.project()?;
+    let stack = cx.stack(&project)?;
+    let program = cx.program(&stack)?;
+    let wanted = Wanted {
+        parallel: None,
+        refresh: args.refreshing.refresh,
+        targets: &args.targets.target,
+        replace: &args.replace,
+        changing: false,
+    };
+    let ready = ready(cx, &project, stack, Some(&program), wanted).await?;
+    let planned = ready.engine.preview(&program, &ready.options).await;
+    ready.reporter.pause();
+    let plan = planned?;
+    let (calls, elapsed) = (ready.cloud.aws.api_calls(), ready.began.elapsed());
+    if cx.ui.json {
+        let mut json = plan.to_json();
+        json["api_calls"] = calls.into();
+        json["elapsed_ms"] = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).into();
+        cx.ui.answer(&json)?;
+    }
+    let note = paint(DIM, format_args!("({}, {})", duration(elapsed), count(calls, "API call")));
+    cx.ui.say(&format!("{}{note}\n", render::plan::plan(&plan, cx.ui.view)));
+    Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+}
+
+/// `phx up`
+pub(crate) async fn up(cx: &Context, args: &Up) -> anyhow::Result<Exit> {
+    let project = cx.project()?;
+    let stack = cx.stack(&project)?;
+    let program = cx.program(&stack)?;
+    let wanted = Wanted {
+        parallel: args.parallel,
+        refresh: args.refreshing.refresh,
+        targets: &args.targets.target,
+        replace: &args.replace,
+        changing: true,
+    };
+    let ready = ready(cx, &project, stack, Some(&program), wanted).await?;
+    let approval = Approval::new(cx.ui.clone(), &ready, "Do this?");
+    let report = ready.engine.up(&program, &ready.options, &|plan: &Plan| approval.ask(plan)).await;
+    finish(cx, "up", ready, report, Some(&approval)).await
+}
+
+/// `phx destroy`
+pub(crate) async fn destroy(cx: &Context, args: &Destroy) -> anyhow::Result<Exit> {
+    let project = cx.project()?;
+    let stack = cx.stack(&project)?;
+    let wanted = Wanted {
+        parallel: args.parallel,
+        refresh: args.refreshing.refresh,
+        targets: &args.target,
+        replace: &[],
+        changing: true,
+    };
+    let ready = ready(cx, &project, stack, None, wanted).await?;
+    let question = format!("Delete all this from {}?", ready.stack.name);
+    let approval = Approval::new(cx.ui.clone(), &ready, &question);
+    let (name, stack) = (&ready.stack.project, &ready.stack.name);
+    let report = ready.engine.destroy(name, stack, &ready.options, &|plan: &Plan| approval.ask(plan)).await;
+    finish(cx, "destroy", ready, report, Some(&approval)).await
+}
+
+/// `phx refresh`
+pub(crate) async fn refresh(cx: &Context) -> anyhow::Result<Exit> {
+    let project = cx.project()?;
+    let stack = cx.stack(&project)?;
+    let wanted = Wanted { parallel: None, refresh: true, targets: &[], replace: &[], changing: true };
+    let ready = ready(cx, &project, stack, None, wanted).await?;
+    let report = ready.engine.refresh(&ready.stack.project, &ready.stack.name, &ready.options).await;
+    finish(cx, "refresh", ready, report, None).await
+}
+
+/// Says how it ended. Everything is recorded by now.
+async fn finish(
+    cx: &Context,
+    kind: &str,
+    ready: Ready,
+    report: Result<Report, EngineError>,
+    approval: Option<&Approval>,
+) -> anyhow::Result<Exit> {
+    ready.reporter.pause();
+    let saved = ready.cloud.close().await;
+    let report = match report {
+        Ok(report) => report,
+        Err(EngineError::Declined) => {
+            saved?;
+            return approval.map_or(Err(anyhow!(EngineError::Declined)), Approval::refusal);
+        }
+        Err(error) => return Err(anyhow!(error)),
+    };
+    let failures: Vec<_> = report.failures.iter().map(|f| (&f.urn, f.op, &f.error)).collect();
+    cx.ui.say(&outcome(
+        &Outcome {
+            kind,
+            result: report.result,
+            summary: report.summary,
+            failures: &failures,
+            skipped: &report.skipped,
+            outputs: &report.outputs,
+            elapsed: ready.began.elapsed(),
+            api_calls: ready.cloud.aws.api_calls(),
+        },
+        cx.ui.view,
+    ));
+    saved?;
+    Ok(match report.result {
+        RunResult::Succeeded => Exit::Done,
+        RunResult::Failed => Exit::Error,
+        RunResult::Interrupted => Exit::Interrupted,
+    })
+}
+
+/// Shows the plan and asks whether to go on.
+struct Approval {
+    ui: Arc<Ui>,
+    reporter: Arc<Reporter>,
+    interrupt: Interrupt,
+    question: String,
+    refused: Mutex<Option<Refused>>,
+}
+
+/// Why it was not gone on with.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    NoTerminal,
+    No,
+    Interrupted,
+}
+
+impl Approval {
+    fn new(ui: Arc<Ui>, ready: &Ready, question: &str) -> Self {
+        let (reporter, interrupt) = (ready.reporter.clone(), ready.options.interrupt.clone());
+        Self { ui, reporter, interrupt, question: question.to_owned(), refused: Mutex::default() }
+    }
+
+    fn ask(&self, plan: &Plan) -> bool {
+        self.reporter.pause();
+        self.ui.say(&format!("\n{}\n", render::plan::plan(plan, self.ui.view)));
+        if plan.is_empty() || self.ui.yes {
+            return true;
+        }
+        let refused = if !self.ui.can_ask() {
+            Refused::NoTerminal
+        } else {
+            self.ui.say(&format!("{} Only `yes` goes on: ", self.question));
+            match answer(&self.interrupt) {
+                Some(text) if text.trim() == "yes" => return true,
+                Some(_) => Refused::No,
+                None => Refused::Interrupted,
+            }
+        };
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
+        false
+    }
+
+    fn refusal(&self) -> anyhow::Result<Exit> {
+        match *self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Refused::NoTerminal) => Err(anyhow!(
+                "refused: there is no terminal to ask on, and `--yes` was not given; nothing was changed\n  hint: look at the plan with `phx preview`, then give `--yes`"
+            )),
+            Some(Refused::Interrupted) => {
+                self.ui.say("\nStopped; nothing was changed.\n");
+                Ok(Exit::Interrupted)
+            }
+            Some(Refused::No) | None => {
+                self.ui.say("Nothing was changed.\n");
+                Ok(Exit::Error)
+            }
+        }
+    }
+}
+
+/// What is typed; `None` if the run is asked to stop instead.
+fn answer(interrupt: &Interrupt) -> Option<String> {
+    let (sender, receiver) = channel();
+    // Reading cannot be cut short, so it is left to a thread of its own, which ends with the process.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        // An error is an answer that is not `yes`.
+        let read = std::io::stdin().lock().read_line(&mut line);
+        let _ = sender.send(read.map(|_| line).unwrap_or_default());
+    });
+    loop {
+        match receiver.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => return Some(line),
+            Err(RecvTimeoutError::Disconnected) => return Some(String::new()),
+            Err(RecvTimeoutError::Timeout) if interrupt.is_draining() => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_named_by_its_urn_or_its_name() {
+        let urn = |t: &str, n: &str| Urn::parse(&format!("urn:phx:p:dev:{t}:{n}")).unwrap();
+        let known: BTreeSet<Urn> =
+            [urn("aws:ec2:Vpc", "main"), urn("aws:ec2:Subnet", "main"), urn("aws:ec2:Subnet", "net/a")].into();
+        assert_eq!(named("net/a", &known).unwrap(), urn("aws:ec2:Subnet", "net/a"));
+        assert_eq!(named("urn:phx:p:dev:a:b:C:x", &known).unwrap().name(), "x");
+        for (text, said) in [("main", "several"), ("a", "no resource"), ("urn:phx:p", "expected urn:phx:")] {
+            let error = named(text, &known).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+            assert_eq!(super::super::exit::exit_of(&error), Exit::Usage);
+        }
+    }
+}

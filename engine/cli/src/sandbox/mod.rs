@@ -1,0 +1,350 @@
+//! The sandbox: an AWS account inside this binary, to try a program on with no account, no Docker and no Python.
+//!
+//! `--sandbox` hands the SDK an HTTP client that never opens a socket ([`Sandbox::open`]); `phx sandbox start` serves the same account on
+//! 127.0.0.1, for the aws CLI and whatever else speaks to AWS ([`serve`]). Its state is one file, `sandbox.json`, beside the stack's;
+//! one process at a time holds it, and a server that does is used by the others over HTTP ([`Sandbox::connect_or_open`]).
+//!
+//! What is emulated:
+//! - EC2's network, by phx itself (`ec2`): VPCs, subnets, internet and NAT gateways, Elastic IPs, route tables, security groups and their
+//!   rules. winterbaume 1.0's is too far from AWS for these: rules lose their ids, tags, descriptions and peers, routes their kind
+//!   of target; VPCs come without main route table and default group; subnets may overlap, lie outside their VPC and in another region's
+//!   zones; NAT gateways and addresses cannot be tagged later; unknown filters and ids answer with everything or nothing, deletes in
+//!   the wrong order pass, client tokens and paging are ignored, and ids start again from the same numbers.
+//! - IAM, CloudWatch Logs, S3 and STS by winterbaume, with corrections in front (`iam`, `logs`, `s3` say which).
+//!
+//! What differs from AWS: everything is `available` at once and consistent at once; nothing is throttled; credentials and policies are not
+//! checked; network ACLs, DHCP options, instances, secondary CIDR blocks and regional NAT gateways do not exist; names under
+//! `arn:aws:iam::aws:policy/` are all taken for policies of AWS; S3 and IAM delete what AWS would still hold for a service's sake. An
+//! operation that is missing answers `NotImplemented` with status 501.
+//!
+//! State is saved half a second after a change and at the end; a process that is killed loses no more than that.
+
+mod client;
+mod ec2;
+mod emulator;
+mod iam;
+mod logs;
+mod s3;
+mod server;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use serde::{Deserialize, Serialize};
+
+use client::Client;
+use emulator::{Document, Emulator, FORMAT};
+pub use server::{DEFAULT_PORT, Status, reset, serve, start, status, stop};
+
+/// The account of every sandbox. No AWS account has this id.
+pub const ACCOUNT_ID: &str = "000000000000";
+/// The region of what names none.
+pub const REGION: &str = "us-west-2";
+/// Credentials to sign with, since the SDKs insist. They open nothing.
+pub const ACCESS_KEY_ID: &str = "phx-sandbox";
+/// See [`ACCESS_KEY_ID`].
+pub const SECRET_ACCESS_KEY: &str = "phx-sandbox";
+
+const STATE_FILE: &str = "sandbox.json";
+const LOCK_FILE: &str = "sandbox.lock";
+const HOLDER_FILE: &str = "sandbox.pid";
+const OBJECTS_DIR: &str = "sandbox-objects";
+/// How long a change may wait to be saved.
+const SAVE_AFTER: Duration = Duration::from_millis(500);
+
+/// Why a sandbox cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// Another process has it open.
+    #[error("the sandbox in {} is in use by process {pid}\n  hint: wait for it to end, or give this run a sandbox of its own with another --state", dir.display())]
+    InUse {
+        /// The sandbox's directory.
+        dir: PathBuf,
+        /// Who has it.
+        pid: u32,
+    },
+    /// A server has it open but does not answer.
+    #[error("the sandbox in {} belongs to a server (process {pid}), which does not answer: {reason}\n  hint: end that process, then start again", dir.display())]
+    ServerSilent {
+        /// The sandbox's directory.
+        dir: PathBuf,
+        /// The server.
+        pid: u32,
+        /// What happened instead.
+        reason: String,
+    },
+    /// The state file is damaged.
+    #[error("{} is not a sandbox's state: {reason}\n  hint: `phx sandbox reset` starts an empty one", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The state file was written by a newer phx.
+    #[error("{} has format {found}; this phx reads up to {FORMAT}\n  hint: use the newer phx, or `phx sandbox reset`", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// A server could not be started, or failed.
+    #[error("the sandbox server {what}")]
+    Server {
+        /// What it could not do, and why.
+        what: String,
+    },
+    /// The file system refused.
+    #[error("cannot {what}: {error}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+type Result<T> = std::result::Result<T, SandboxError>;
+
+fn doing<T>(what: impl FnOnce() -> String, result: io::Result<T>) -> Result<T> {
+    result.map_err(|error| SandboxError::Io { what: what(), error })
+}
+
+/// Who has a sandbox open; beside the lock, which alone decides, because a lock says nothing about its holder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Holder {
+    pid: u32,
+    /// A server's port, once it listens.
+    #[serde(default)]
+    port: Option<u16>,
+    #[serde(default)]
+    server: bool,
+    /// Shows the server that a request to stop or reset comes from someone who can read the sandbox's directory.
+    #[serde(default)]
+    token: String,
+}
+
+impl Holder {
+    fn read(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(dir.join(HOLDER_FILE)).ok()?).ok()
+    }
+
+    fn write(&self, dir: &Path) -> Result<()> {
+        let path = dir.join(HOLDER_FILE);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let text = serde_json::to_vec(self).map_err(io::Error::from);
+        doing(|| format!("write {}", path.display()), text.and_then(|text| options.open(&path)?.write_all(&text)))
+    }
+}
+
+/// The right to a sandbox's directory, until dropped.
+struct Lock {
+    dir: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// `None` if another process has it.
+    fn take(dir: &Path) -> Result<Option<Self>> {
+        doing(|| format!("make the directory {}", dir.display()), fs::create_dir_all(dir))?;
+        let path = dir.join(LOCK_FILE);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = doing(|| format!("open {}", path.display()), file)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { dir: dir.to_owned(), _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(SandboxError::Io { what: format!("lock {}", path.display()), error }),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Only a help to others: a stale one is told by its lock being free.
+        let _ = fs::remove_file(self.dir.join(HOLDER_FILE));
+    }
+}
+
+/// A sandbox in use, in this process or in a server's.
+pub struct Sandbox {
+    client: Client,
+    here: Option<Here>,
+}
+
+/// A sandbox in this process. Fields are dropped in their order: the last save comes before the lock goes.
+struct Here {
+    emulator: Arc<Emulator>,
+    saver: Saver,
+    lock: Lock,
+}
+
+impl Sandbox {
+    /// Opens the sandbox in `dir`, an empty one if there is none yet.
+    pub async fn open(dir: &Path) -> Result<Self> {
+        match Lock::take(dir)? {
+            Some(lock) => Self::with(lock).await,
+            None => Err(SandboxError::InUse { dir: dir.to_owned(), pid: Holder::read(dir).map_or(0, |h| h.pid) }),
+        }
+    }
+
+    /// Uses the server that has the sandbox in `dir`, or opens it in this process if nobody has it.
+    pub async fn connect_or_open(dir: &Path) -> Result<Self> {
+        if let Some(lock) = Lock::take(dir)? {
+            return Self::with(lock).await;
+        }
+        let port = server::running(dir).await?;
+        Ok(Self { client: Client::Server(port), here: None })
+    }
+
+    async fn with(lock: Lock) -> Result<Self> {
+        let here = Here::open(lock, Holder { pid: std::process::id(), port: None, server: false, token: String::new() }).await?;
+        Ok(Self { client: Client::Here(Arc::clone(&here.emulator)), here: Some(here) })
+    }
+
+    /// What the SDK is to send its requests with. It reaches this sandbox and nothing else.
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(self.client.clone())
+    }
+
+    /// The server's address, if the sandbox is a server's.
+    pub fn endpoint(&self) -> Option<String> {
+        match self.client {
+            Client::Here(_) => None,
+            Client::Server(port) => Some(server::endpoint(port)),
+        }
+    }
+
+    /// Saves what has changed. It also happens by itself, soon after each change and when the sandbox is dropped; this says whether it worked.
+    pub async fn save(&self) -> Result<()> {
+        match &self.here {
+            Some(here) => here.save().await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+impl Here {
+    async fn open(lock: Lock, holder: Holder) -> Result<Self> {
+        holder.write(&lock.dir)?;
+        let objects = lock.dir.join(OBJECTS_DIR);
+        let emulator = doing(|| format!("make the directory {}", objects.display()), Emulator::new(&objects))?;
+        let path = lock.dir.join(STATE_FILE);
+        let damaged = |reason: String| SandboxError::Damaged { path: path.clone(), reason };
+        match fs::read(&path) {
+            Ok(bytes) => {
+                #[derive(Deserialize)]
+                struct Head {
+                    format: u32,
+                }
+                let head: Head = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+                if head.format > FORMAT {
+                    return Err(SandboxError::Newer { path, found: head.format });
+                }
+                let document: Document = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+                emulator.restore(document).await.map_err(|e| damaged(e.to_string()))?;
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(SandboxError::Io { what: format!("read {}", path.display()), error }),
+        }
+        let emulator = Arc::new(emulator);
+        let saver = Saver::start(Arc::clone(&emulator), lock.dir.clone())?;
+        Ok(Self { emulator, saver, lock })
+    }
+
+    async fn save(&self) -> Result<()> {
+        save(&self.emulator, &self.lock.dir).await
+    }
+
+    /// Saves for the last time, and says whether that worked.
+    async fn close(mut self) -> Result<()> {
+        self.saver.stop();
+        self.save().await
+    }
+}
+
+/// Writes the state, all of it or nothing, if anything has changed.
+async fn save(emulator: &Emulator, dir: &Path) -> Result<()> {
+    if !emulator.take_changed() {
+        return Ok(());
+    }
+    let path = dir.join(STATE_FILE);
+    let new = dir.join(format!("{STATE_FILE}.new"));
+    let document = emulator.snapshot().await;
+    let write = || {
+        let bytes = serde_json::to_vec(&document)?;
+        let mut file = File::create(&new)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        // The rename is only durable once the directory is; not every system can open one.
+        File::open(dir).map_or(Ok(()), |dir| dir.sync_all())
+    };
+    let written = write();
+    if written.is_err() {
+        emulator.set_changed();
+    }
+    doing(|| format!("write {}", path.display()), written)
+}
+
+/// Saves in the background.
+struct Saver {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Saver {
+    /// On a thread of its own, so that it works in every runtime and after it.
+    fn start(emulator: Arc<Emulator>, dir: PathBuf) -> Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = doing(|| "start a runtime to save the sandbox".to_owned(), runtime)?;
+        let run = move || {
+            loop {
+                let last = !matches!(stopped.recv_timeout(SAVE_AFTER), Err(RecvTimeoutError::Timeout));
+                if let Err(error) = runtime.block_on(save(&emulator, &dir)) {
+                    tracing::error!(%error, "the sandbox's state was not saved");
+                }
+                if last {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("sandbox-save".to_owned()).spawn(run);
+        Ok(Self { stop: Some(stop), thread: Some(doing(|| "start a thread to save the sandbox".to_owned(), thread)?) })
+    }
+
+    fn stop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that saves the sandbox's state has failed");
+        }
+    }
+}
+
+impl Drop for Saver {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

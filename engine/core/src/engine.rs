@@ -1,0 +1,475 @@
+//! The whole of it: preview, up, destroy, refresh.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use phx_model::driver::Registry;
+use phx_model::state::{Entry, OperationId, State};
+use phx_model::store::{Holder, Operation, Store, Summary};
+use phx_model::urn::{ProjectName, StackName};
+use phx_model::{CloudError, Program, Urn, ValueMap};
+use tokio::time::Instant;
+
+use crate::events::{Event, EventError, EventSink, RunResult, StepOp};
+use crate::execute::{Executed, Run};
+use crate::graph::Graph;
+use crate::journal::Journal;
+use crate::plan::Plan;
+use crate::planner::{self, PlanInput, PlanOptions};
+use crate::recover::Recovery;
+use crate::refresh::{Observations, Scope, Targets};
+
+mod error;
+mod interrupt;
+
+pub use error::EngineError;
+pub use interrupt::Interrupt;
+
+/// How an engine works, whatever it works on.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many steps run at once. `None`: as many as there are, up to 512.
+    pub parallel: Option<usize>,
+    /// How long an object that was just created may take to show itself to a search.
+    pub recovery_grace: Duration,
+    /// How long a verb may take where the resource's options say nothing.
+    pub timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { parallel: None, recovery_grace: Duration::from_secs(10), timeout: Duration::from_secs(20 * 60) }
+    }
+}
+
+/// How one operation goes.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// What is planned for.
+    pub plan: PlanOptions,
+    /// Whether the cloud is read first. Otherwise the plan goes by what was recorded last.
+    pub refresh: bool,
+    /// Asks it to stop.
+    pub interrupt: Interrupt,
+    /// Who runs it, for the lease and the history: `user@host`.
+    pub holder_who: String,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        let (plan, interrupt) = (PlanOptions::default(), Interrupt::new());
+        Self { plan, refresh: true, interrupt, holder_who: String::new() }
+    }
+}
+
+/// Asked once, when the plan is made and before anything is changed. `false`: nothing is.
+pub type Approve<'a> = dyn Fn(&Plan) -> bool + Send + Sync + 'a;
+
+/// What came of an operation.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How it ended.
+    pub result: RunResult,
+    /// What was planned.
+    pub plan: Plan,
+    /// What was done.
+    pub summary: Summary,
+    /// What failed.
+    pub failures: Vec<Failure>,
+    /// What was not begun, and due to which resource's failure; none if the run was stopped.
+    pub skipped: Vec<(Urn, StepOp, Option<Urn>)>,
+    /// What the stack exports now.
+    pub outputs: ValueMap,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// A step that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The resource.
+    pub urn: Urn,
+    /// What was tried.
+    pub op: StepOp,
+    /// Why.
+    pub error: CloudError,
+}
+
+/// Plans and changes stacks.
+#[derive(Clone)]
+pub struct Engine {
+    registry: Registry,
+    store: Arc<dyn Store>,
+    sink: Arc<dyn EventSink>,
+    settings: Settings,
+}
+
+/// What an operation does once it has the lease.
+enum Job<'a> {
+    Up { program: &'a Program, approve: &'a Approve<'a> },
+    Destroy { approve: &'a Approve<'a> },
+    Refresh,
+}
+
+impl<'a> Job<'a> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Up { .. } => "up",
+            Self::Destroy { .. } => "destroy",
+            Self::Refresh => "refresh",
+        }
+    }
+
+    fn program(&self) -> Option<&'a Program> {
+        match self {
+            Self::Up { program, .. } => Some(program),
+            Self::Destroy { .. } | Self::Refresh => None,
+        }
+    }
+}
+
+/// Which stack.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    project: &'a ProjectName,
+    stack: &'a StackName,
+}
+
+impl Engine {
+    /// An engine for the resource types of `registry` and the stacks of `store`, which tells `sink` what happens.
+    pub fn new(registry: Registry, store: Arc<dyn Store>, sink: Arc<dyn EventSink>, settings: Settings) -> Self {
+        Self { registry, store, sink, settings }
+    }
+
+    /// What [`up`](Self::up) would do. Takes no lease and changes nothing, not even the state.
+    pub async fn preview(&self, program: &Program, options: &RunOptions) -> Result<Plan, EngineError> {
+        self.check(program)?;
+        let journal = self.look(&program.stack).await?;
+        let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
+        let plan = plan_up(&journal, program, &observed, options)?;
+        self.sink.event(&Event::Planned { summary: plan.summary() });
+        Ok(plan)
+    }
+
+    /// What [`destroy`](Self::destroy) would do. Takes no lease and changes nothing, not even the state.
+    pub async fn preview_destroy(
+        &self,
+        project: &ProjectName,
+        stack: &StackName,
+        options: &RunOptions,
+    ) -> Result<Plan, EngineError> {
+        let journal = self.look(stack).await?;
+        self.observe(&journal, None, options, options.refresh, true).await?.complete()?;
+        let plan = planner::plan_destroy(project, stack, &journal.snapshot(), &options.plan)?;
+        self.sink.event(&Event::Planned { summary: plan.summary() });
+        Ok(plan)
+    }
+
+    /// Makes the cloud what the program says. What fails is in the report; an error means that something stood in the way of the whole.
+    pub async fn up(
+        &self,
+        program: &Program,
+        options: &RunOptions,
+        approve: &Approve<'_>,
+    ) -> Result<Report, EngineError> {
+        self.check(program)?;
+        let place = Place { project: &program.project, stack: &program.stack };
+        self.operate(place, Job::Up { program, approve }, options).await
+    }
+
+    /// Deletes everything that the state knows of, dependents first.
+    pub async fn destroy(
+        &self,
+        project: &ProjectName,
+        stack: &StackName,
+        options: &RunOptions,
+        approve: &Approve<'_>,
+    ) -> Result<Report, EngineError> {
+        self.operate(Place { project, stack }, Job::Destroy { approve }, options).await
+    }
+
+    /// Records what the cloud has. The report's plan is empty; its summary counts as forgotten what was found to be gone.
+    pub async fn refresh(
+        &self,
+        project: &ProjectName,
+        stack: &StackName,
+        options: &RunOptions,
+    ) -> Result<Report, EngineError> {
+        self.operate(Place { project, stack }, Job::Refresh, options).await
+    }
+
+    /// What can be said of a program before anything is called.
+    fn check(&self, program: &Program) -> Result<(), EngineError> {
+        Graph::new(program)?;
+        match program.resources.iter().find(|d| self.registry.get(d.schema.type_name).is_none()) {
+            Some(d) => Err(EngineError::UnknownType { urn: d.urn.clone(), type_name: d.schema.type_name.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The stack's state, to be worked on in memory.
+    async fn look(&self, stack: &StackName) -> Result<Journal, EngineError> {
+        let state = self.store.load(stack).await?.unwrap_or_else(|| State::empty(""));
+        Ok(Journal::in_memory(state, OperationId("preview".to_owned())))
+    }
+
+    /// An operation from taking the lease to giving it back, which happens however it ends.
+    async fn operate(&self, place: Place<'_>, job: Job<'_>, options: &RunOptions) -> Result<Report, EngineError> {
+        let (clock, started) = (Instant::now(), Timestamp::now());
+        let operation = OperationId(uuid::Uuid::now_v7().simple().to_string());
+        let who = options.holder_who.clone();
+        let kind = job.kind();
+        let holder = Holder { who, pid: std::process::id(), kind: kind.to_owned(), operation: operation.clone() };
+        let session = self.store.acquire(place.stack, &holder).await?;
+        self.sink.event(&Event::OperationStarted {
+            kind,
+            stack: place.stack.to_string(),
+            operation: operation.0.clone(),
+            lease: session.lease().clone(),
+        });
+        let began = Entry::Began { operation: operation.clone(), kind: kind.to_owned(), time: started };
+        let journal = Journal::open(session, operation.clone(), began);
+        let mut outcome = self.run(place, &job, &journal, options).await;
+        let ended = self.end(
+            &journal,
+            &job,
+            Operation {
+                id: operation,
+                kind: kind.to_owned(),
+                started,
+                ended: started,
+                result: result_of(&outcome).name().to_owned(),
+                summary: outcome.as_ref().map(|report| report.summary).unwrap_or_default(),
+                serial: 0,
+                who: holder.who,
+                program_hash: String::new(),
+            },
+        );
+        if let Err(error) = ended.await {
+            match &outcome {
+                Ok(_) => outcome = Err(error),
+                // The first error is the cause; the store has most likely said the same twice.
+                Err(first) => tracing::warn!(%first, %error, "the operation could not be ended properly either"),
+            }
+        }
+        let elapsed = clock.elapsed();
+        if let Ok(report) = &mut outcome {
+            report.elapsed = elapsed;
+        }
+        self.sink.event(&Event::OperationDone {
+            result: result_of(&outcome),
+            summary: outcome.as_ref().map(|report| report.summary).unwrap_or_default(),
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            error: outcome.as_ref().err().map(EventError::from),
+            outputs: journal.with(|state| state.outputs.clone()),
+        });
+        outcome
+    }
+
+    /// Writes the checkpoint and the history, and gives the lease back whatever becomes of the two.
+    async fn end(&self, journal: &Journal, job: &Job<'_>, operation: Operation) -> Result<(), EngineError> {
+        let checkpoint = journal.checkpoint().await;
+        let operation = Operation {
+            ended: Timestamp::now(),
+            serial: journal.with(|state| state.serial),
+            program_hash: job.program().map(planner::program_hash).unwrap_or_default(),
+            ..operation
+        };
+        let recorded = journal.record(operation).await;
+        let released = journal.release().await;
+        checkpoint?;
+        recorded?;
+        Ok(released?)
+    }
+
+    async fn run(
+        &self,
+        place: Place<'_>,
+        job: &Job<'_>,
+        journal: &Journal,
+        options: &RunOptions,
+    ) -> Result<Report, EngineError> {
+        match job {
+            Job::Up { program, approve } => {
+                let observed =
+                    self.observe(journal, Some(program), options, options.refresh, false).await?.complete()?;
+                let plan = plan_up(journal, program, &observed, options)?;
+                self.carry_out(journal, program, plan, options, approve, true).await
+            }
+            Job::Destroy { approve } => {
+                self.observe(journal, None, options, options.refresh, false).await?.complete()?;
+                let plan = planner::plan_destroy(place.project, place.stack, &journal.snapshot(), &options.plan)?;
+                let nothing = Program {
+                    project: place.project.clone(),
+                    stack: place.stack.clone(),
+                    resources: Vec::new(),
+                    exports: BTreeMap::new(),
+                };
+                self.carry_out(journal, &nothing, plan, options, approve, false).await
+            }
+            Job::Refresh => {
+                let plan = journal.with(|state| error::empty_plan(place.project, place.stack, state));
+                let observed = self.observe(journal, None, options, true, false).await?;
+                // What could be read is recorded, also if the rest could not.
+                journal.append(Vec::new()).await?;
+                let observed = observed.complete()?;
+                let summary = Summary { forget: observed.gone.len() as u64, ..Summary::default() };
+                let executed =
+                    Executed { result: RunResult::Succeeded, summary, failures: Vec::new(), skipped: Vec::new() };
+                Ok(report(journal, plan, executed))
+            }
+        }
+    }
+
+    /// Settles what an earlier run left open, then reads the cloud. What is seen is in the journal's state afterwards, and staged to be written
+    /// with whatever is written next.
+    async fn observe(
+        &self,
+        journal: &Journal,
+        program: Option<&Program>,
+        options: &RunOptions,
+        refresh: bool,
+        only_look: bool,
+    ) -> Result<Observations, EngineError> {
+        let imports = program.into_iter().flat_map(|p| &p.resources);
+        let recovery = Recovery {
+            registry: &self.registry,
+            journal,
+            sink: &*self.sink,
+            settings: &self.settings,
+            imports: imports.filter_map(|d| Some((&d.urn, d.options.import.as_deref()?))).collect(),
+            only_look,
+        };
+        let touched = unless_interrupted(options, recovery.run()).await?;
+        let scope = if refresh { Scope::All } else { Scope::Only(&touched) };
+        let state = journal.snapshot();
+        let targets = Targets::new(&state, program, scope);
+        let resources = targets.len();
+        if !refresh && resources == 0 {
+            return Ok(Observations::default());
+        }
+        self.sink.event(&Event::RefreshStarted { resources });
+        let started = Instant::now();
+        let mut observed = unless_interrupted(options, targets.read(&self.registry, self.settings.timeout)).await?;
+        drop(state);
+        self.sink.event(&Event::Refreshed {
+            resources,
+            gone: observed.gone.keys().cloned().collect(),
+            drifted: observed.drifted.clone(),
+            elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        journal.stage(std::mem::take(&mut observed.entries))?;
+        Ok(observed)
+    }
+
+    /// Asks for approval and does what the plan says.
+    async fn carry_out(
+        &self,
+        journal: &Journal,
+        program: &Program,
+        plan: Plan,
+        options: &RunOptions,
+        approve: &Approve<'_>,
+        exports: bool,
+    ) -> Result<Report, EngineError> {
+        if !ask(approve, &plan) {
+            return Err(EngineError::Declined);
+        }
+        self.sink.event(&Event::Planned { summary: plan.summary() });
+        let renames = plan.renames.iter().map(|(from, to)| Entry::Renamed { from: from.clone(), to: to.clone() });
+        journal.append(renames.collect()).await?;
+        let run = Run::new(&self.registry, journal, &self.sink, &self.settings, &options.interrupt, program, &plan);
+        let executed = run.execute().await?;
+        if options.plan.targets.is_empty() {
+            let complete = executed.result == RunResult::Succeeded;
+            let outputs = if exports { outputs(journal, &run, complete)? } else { ValueMap::new() };
+            let changed = journal.with(|state| state.outputs != outputs);
+            // A destroy that came only half way leaves what the other half exports.
+            if changed && (exports || complete) {
+                journal.append(vec![Entry::Outputs { outputs }]).await?;
+            }
+        }
+        drop(run);
+        Ok(report(journal, plan, executed))
+    }
+}
+
+/// What the stack exports now. After a run that did not do everything, what cannot be known keeps its last value.
+fn outputs(journal: &Journal, run: &Run<'_>, complete: bool) -> Result<ValueMap, EngineError> {
+    let mut outputs = ValueMap::new();
+    for (name, value) in run.exports() {
+        let value = match value {
+            Ok(value) => Some(value),
+            Err(error) if complete => return Err(EngineError::Export { name: name.clone(), error }),
+            Err(_) => journal.with(|state| state.outputs.get(name).cloned()),
+        };
+        if let Some(value) = value {
+            outputs.insert(name.clone(), value);
+        }
+    }
+    Ok(outputs)
+}
+
+/// The plan of an `up`, with the renames that go before it.
+fn plan_up(
+    journal: &Journal,
+    program: &Program,
+    observed: &Observations,
+    options: &RunOptions,
+) -> Result<Plan, EngineError> {
+    let mut state = journal.snapshot();
+    let renames = planner::renames(program, &state)?;
+    for (from, to) in &renames {
+        Arc::make_mut(&mut state).apply(&Entry::Renamed { from: from.clone(), to: to.clone() })?;
+    }
+    let (gone, adoptable) = (&observed.gone, &observed.adoptable);
+    let plan = planner::plan(&PlanInput { program, state: &state, gone, adoptable, options: &options.plan })?;
+    Ok(Plan { renames, ..plan })
+}
+
+fn report(journal: &Journal, plan: Plan, executed: Executed) -> Report {
+    let Executed { result, summary, failures, skipped } = executed;
+    let outputs = journal.with(|state| state.outputs.clone());
+    Report { result, plan, summary, failures, skipped, outputs, elapsed: Duration::ZERO }
+}
+
+fn result_of(outcome: &Result<Report, EngineError>) -> RunResult {
+    match outcome {
+        Ok(report) => report.result,
+        Err(EngineError::Declined | EngineError::Interrupted) => RunResult::Interrupted,
+        Err(_) => RunResult::Failed,
+    }
+}
+
+/// Before the first step there is nothing to drain: then to stop means to stop at once.
+async fn unless_interrupted<T>(
+    options: &RunOptions,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    tokio::select! {
+        biased;
+        () = options.interrupt.draining() => Err(EngineError::Interrupted),
+        result = work => result,
+    }
+}
+
+/// Asks for approval. Whoever is asked may take their time, and the lease must be kept up meanwhile.
+fn ask(approve: &Approve<'_>, plan: &Plan) -> bool {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|h| h.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| approve(plan)),
+        _ => approve(plan),
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("registry", &self.registry)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
