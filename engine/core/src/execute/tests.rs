@@ -598,29 +598,3 @@ async fn thousands_of_steps_cost_a_handful_of_writes() {
     assert_eq!(intents.iter().filter(open).count(), 2_000);
     w.assert_converged().await;
 }
-
-#[test]
-fn zz_scale() {
-    for count in [5_000usize, 20_000, 80_000] {
-        let rt = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        rt.block_on(async {
-            let mut w = World::new();
-            let mut last: Option<phx_model::Urn> = None;
-            for n in 0..count {
-                let mut one = ProgramBuilder::new();
-                one.add(&format!("r{n}"), &[]);
-                let mut d = one.program.resources.pop().unwrap();
-                if n % 5 != 0 && let Some(l) = &last { d.options.depends_on.push(l.clone()); } else { last = Some(d.urn.clone()); }
-                w.p.program.resources.push(d);
-            }
-            for what in ["up", "noop", "bookkeep", "replace", "destroy"] {
-                if what == "bookkeep" { for d in &mut w.p.program.resources { d.options.timeouts.delete = Some(Duration::from_secs(7)); } }
-                if what == "replace" { for d in &mut w.p.program.resources { let n = d.urn.name().to_owned() + "x"; d.inputs.insert("name".into(), Expr::Literal(Value::String(n))); } }
-                let t = std::time::Instant::now();
-                let r = if what == "destroy" { w.destroy().await } else { w.up().await };
-                println!("{count} {what} {:?} {:?}", t.elapsed(), r.summary);
-                w.events();
-            }
-        });
-    }
-}

@@ -1,0 +1,147 @@
+//! The network: a VPC with public, private and database subnets in every zone.
+//!
+//! | tier | its way out | who lives there |
+//! |---|---|---|
+//! | public | the internet gateway | load balancers, NAT gateways |
+//! | private | a NAT gateway | nodes |
+//! | database | none | databases |
+
+use phx::aws::ec2::{
+    Eip, InternetGateway, NatGateway, Route, RouteTable, RouteTableAssociation, SecurityGroup, SecurityGroupEgressRule,
+    SecurityGroupIngressRule, Subnet, SubnetId, Vpc,
+};
+use phx::aws::iam::Role;
+use phx::aws::iam::policy::PolicyDocument;
+use phx::aws::logs::LogGroup;
+use phx::prelude::*;
+
+use crate::config::{Config, NatGateways};
+
+/// What the rest of the platform needs of the network.
+pub struct Network {
+    /// The VPC.
+    pub vpc: Handle<Vpc>,
+    /// One a zone.
+    pub public_subnets: Vec<Output<SubnetId>>,
+    /// One a zone.
+    pub private_subnets: Vec<Output<SubnetId>>,
+    /// One a zone.
+    pub database_subnets: Vec<Output<SubnetId>>,
+    /// For what talks inside the VPC only.
+    pub internal: Handle<SecurityGroup>,
+    /// The addresses that the outside sees.
+    pub nat_addresses: Vec<Output<String>>,
+}
+
+/// Declares it.
+pub fn declare(scope: &Scope, config: &Config) -> Result<Network> {
+    let environment = &config.environment;
+    let name = |what: &str| format!("phoenix-{environment}-{what}");
+    let range = config.network.cidr;
+    let everywhere: Ipv4Cidr = "0.0.0.0/0".parse()?;
+    let cluster_tag = format!("kubernetes.io/cluster/{}", config.cluster());
+
+    let vpc = scope.add(
+        "vpc",
+        Vpc::new(range).enable_dns_support(true).enable_dns_hostnames(true).tag("Name", name("vpc")),
+    )?;
+    let gateway = scope.add("internet", InternetGateway::new().vpc_id(vpc.id()).tag("Name", name("internet")))?;
+    let public_table = scope.add("public", RouteTable::new(vpc.id()).tag("Name", name("public")))?;
+    scope.add(
+        "public-internet",
+        Route::new(public_table.id()).destination_cidr_block(everywhere).gateway_id(gateway.id()),
+    )?;
+    // No route but the VPC's own: nothing in these subnets reaches the internet or is reached from it.
+    let database_table = scope.add("database", RouteTable::new(vpc.id()).tag("Name", name("database")))?;
+
+    let mut network = Network {
+        internal: internal_group(scope, &vpc, range, &name("internal"))?,
+        vpc: vpc.clone(),
+        public_subnets: Vec::new(),
+        private_subnets: Vec::new(),
+        database_subnets: Vec::new(),
+        nat_addresses: Vec::new(),
+    };
+    let mut nat: Option<Handle<NatGateway>> = None;
+    for (n, zone) in (0u32..).zip(&config.network.zones) {
+        // us-west-2a is "a" in names: the region is the same for all.
+        let letter = &zone[zone.len().saturating_sub(1)..];
+        let subnet = |tier: &str, range: Ipv4Cidr| {
+            Subnet::new(vpc.id(), range).availability_zone(zone.as_str()).tag("Name", name(&format!("{tier}-{letter}")))
+        };
+        // The VPC in sixteenths: 0 to 3 public, 4 to 7 database, 8 to 15 private, two of these for each zone's nodes and their pods.
+        let public = subnet("public", range.subnet(4, n)?)
+            .map_public_ip_on_launch(true)
+            .tag("kubernetes.io/role/elb", "1")
+            .tag(cluster_tag.as_str(), "shared");
+        let public = scope.add(&format!("public-{letter}"), public)?;
+        let private = subnet("private", range.subnet(3, 4 + n)?)
+            .tag("kubernetes.io/role/internal-elb", "1")
+            .tag(cluster_tag.as_str(), "shared");
+        let private = scope.add(&format!("private-{letter}"), private)?;
+        let database = scope.add(&format!("database-{letter}"), subnet("database", range.subnet(4, 4 + n)?))?;
+
+        let nat = match (&nat, config.network.nat_gateways) {
+            (Some(shared), NatGateways::Single) => shared.clone(),
+            _ => {
+                let address = scope.add(&format!("nat-{letter}"), Eip::new().domain("vpc").tag("Name", name("nat")))?;
+                network.nat_addresses.push(address.public_ip());
+                let new = NatGateway::new()
+                    .subnet_id(public.id())
+                    .allocation_id(address.id())
+                    .tag("Name", name(&format!("nat-{letter}")));
+                // A NAT gateway needs the VPC's way out, though nothing in it refers to it.
+                let new = scope.add_with(&format!("nat-{letter}"), new, Options::new().depends_on(&gateway))?;
+                nat.insert(new).clone()
+            }
+        };
+        let private_table = RouteTable::new(vpc.id()).tag("Name", name(&format!("private-{letter}")));
+        let private_table = scope.add(&format!("private-{letter}"), private_table)?;
+        scope.add(
+            &format!("private-{letter}-internet"),
+            Route::new(private_table.id()).destination_cidr_block(everywhere).nat_gateway_id(nat.id()),
+        )?;
+        for (tier, table, subnet) in
+            [("public", &public_table, &public), ("private", &private_table, &private), ("database", &database_table, &database)]
+        {
+            let association = RouteTableAssociation::new(table.id()).subnet_id(subnet.id());
+            scope.add(&format!("{tier}-{letter}"), association)?;
+        }
+        network.public_subnets.push(public.id());
+        network.private_subnets.push(private.id());
+        network.database_subnets.push(database.id());
+    }
+    flow_logs(scope, config)?;
+    Ok(network)
+}
+
+/// A group for what talks inside the VPC only: HTTPS from anywhere in it, and out to anywhere in it.
+fn internal_group(scope: &Scope, vpc: &Handle<Vpc>, range: Ipv4Cidr, name: &str) -> Result<Handle<SecurityGroup>> {
+    let group = SecurityGroup::new(name, "Traffic inside the VPC")
+        .vpc_id(vpc.id())
+        .default_egress_rule(false)
+        .tag("Name", name);
+    let group = scope.add("internal", group)?;
+    let https = SecurityGroupIngressRule::new(group.id(), "tcp")
+        .from_port(443)
+        .to_port(443)
+        .cidr_ip(range)
+        .description("HTTPS from the VPC");
+    scope.add("internal-https", https)?;
+    let out = SecurityGroupEgressRule::new(group.id(), "-1").cidr_ip(range).description("Anything inside the VPC");
+    scope.add("internal-out", out)?;
+    Ok(group)
+}
+
+/// Where the VPC's flow logs go, and the role with which they are delivered.
+fn flow_logs(scope: &Scope, config: &Config) -> Result<()> {
+    let environment = &config.environment;
+    let group = LogGroup::new(format!("/phoenix/{environment}/flow-logs"))
+        .retention_in_days(config.network.flow_log_retention_days);
+    scope.add("flow-logs", group)?;
+    let trust = PolicyDocument::assume_role_by_service("vpc-flow-logs.amazonaws.com");
+    let role = Role::new(format!("phoenix-{environment}-flow-logs"), trust)
+        .description("Delivers the VPC's flow logs to CloudWatch");
+    scope.add("flow-logs", role)?;
+    Ok(())
+}
