@@ -192,6 +192,10 @@ impl Store for Tap {
         Ok(Box::new(Watched { session, state, life: self.life.clone(), durable: self.durable.clone() }))
     }
 
+    async fn break_lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
+        self.behind.break_lease(stack).await
+    }
+
     async fn lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
         self.behind.lease(stack).await
     }

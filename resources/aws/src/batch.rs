@@ -54,13 +54,16 @@ where
 }
 
 /// The same for each of many, some at once, in the order given. The first failure ends it.
-pub async fn each<I, T, F, Fut>(items: I, work: F) -> Result<Vec<T>, CloudError>
+pub fn each<I, T, F, Fut>(items: I, work: F) -> impl Future<Output = Result<Vec<T>, CloudError>>
 where
     I: IntoIterator,
     F: FnMut(I::Item) -> Fut,
     Fut: Future<Output = Result<T, CloudError>>,
 {
-    stream::iter(items).map(work).buffered(PARALLEL).try_collect().await
+    // The futures are made at once (nothing runs before it is polled): a stream that held the closure could not be sent to another
+    // thread whenever the closure borrows.
+    let calls: Vec<Fut> = items.into_iter().map(work).collect();
+    stream::iter(calls).buffered(PARALLEL).try_collect()
 }
 
 /// Lines up what was found with what was asked for. What is not among it is gone.

@@ -208,15 +208,18 @@ pub(crate) struct Schema {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sandbox {
-    /// Serve the emulator until it is stopped
+    /// Start a server for this project's sandbox
     Start {
-        /// The port on 127.0.0.1
+        /// The port on 127.0.0.1; 0 takes any that is free
         #[arg(long, default_value_t = 4599)]
         port: u16,
+        /// Serve in this process, until it is stopped
+        #[arg(long)]
+        foreground: bool,
     },
     /// Stop the server
     Stop,
-    /// Whether it runs, where, and what it has
+    /// Whether it runs, and where
     Status,
     /// Throw away everything in the emulator
     Reset,

@@ -23,6 +23,33 @@ pub(crate) fn no_sandbox() -> anyhow::Error {
 }
 
 impl Cloud {
+    /// Opens it. Of AWS nothing is read or called yet. With `--sandbox`, everything goes to a client that knows the emulator only, signed
+    /// with credentials that open nothing, and of the environment nothing is read: so no mistake can lead to real AWS.
+    #[cfg(feature = "sandbox")]
+    pub(crate) async fn open(cx: &Context, project: &Project, stack: &StackSettings) -> anyhow::Result<Self> {
+        use crate::sandbox::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Sandbox};
+        if !cx.global.sandbox {
+            return Ok(Self { aws: stack.aws(), sandbox: None });
+        }
+        let sandbox = Sandbox::connect_or_open(&cx.sandbox_folder(project)?).await?;
+        let aws = stack
+            .aws_builder()
+            .region(stack.aws.region.clone().or_else(|| Some(REGION.to_owned())))
+            .http_client(sandbox.http_client())
+            .credentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+            .build();
+        Ok(Self { aws, sandbox: Some(sandbox) })
+    }
+
+    /// Ends it: what the emulator has is saved.
+    #[cfg(feature = "sandbox")]
+    pub(crate) async fn close(&self) -> anyhow::Result<()> {
+        match &self.sandbox {
+            Some(sandbox) => Ok(sandbox.save().await?),
+            None => Ok(()),
+        }
+    }
+
     /// Opens it. Of AWS nothing is read or called yet.
     #[cfg(not(feature = "sandbox"))]
     #[allow(clippy::unused_async)] // with the sandbox it waits

@@ -88,49 +88,39 @@ impl Context {
         Ok(program)
     }
 
-    /// Where state is: a URL, and the folder that a relative one begins in.
-    fn state_place(&self, project: &Project) -> anyhow::Result<(String, PathBuf)> {
+    /// Where state is: a URL, the folder that a relative one begins in, and whether it was named for this run.
+    fn state_url(&self, project: &Project) -> anyhow::Result<(String, PathBuf, bool)> {
         let given = match &self.global.state {
             Some(url) => Some(url.clone()),
             None => env("PHX_STATE")?,
         };
-        let explicit = given.is_some();
-        let (url, base) = match given {
-            Some(url) => (url, std::env::current_dir().context("finding the current folder")?),
-            None => (project.state.clone().unwrap_or_else(|| DEFAULT_STATE.to_owned()), project.dir.clone()),
-        };
-        if !self.global.sandbox {
-            return Ok((url, base));
-        }
-        match (folder(&url), explicit) {
-            (Some(path), _) => Ok((format!("file://{}", sandbox_folder(&base.join(path)).join("state").display()), base)),
-            // What happens in the sandbox stays on this machine, so its state does too.
-            (None, false) => {
-                let path = sandbox_folder(&project.dir.join(".phx")).join("state");
-                Ok((format!("file://{}", path.display()), base))
-            }
-            (None, true) => Err(anyhow!(Usage(format!("{url}: with --sandbox, state is kept in a folder (file://PATH)")))),
-        }
+        Ok(match given {
+            Some(url) => (url, std::env::current_dir().context("finding the current folder")?, true),
+            None => (project.state.clone().unwrap_or_else(|| DEFAULT_STATE.to_owned()), project.dir.clone(), false),
+        })
     }
 
-    /// The folder of the sandbox's own files.
-    #[cfg(feature = "sandbox")]
-    pub(crate) fn sandbox_dir(&self, project: &Project) -> anyhow::Result<PathBuf> {
-        let place = match &self.global.state {
-            Some(url) => Some(url.clone()),
-            None => env("PHX_STATE")?,
+    /// The folder of the sandbox and of its stacks' states: beside the real states and never among them.
+    pub(crate) fn sandbox_folder(&self, project: &Project) -> anyhow::Result<PathBuf> {
+        let (url, base, explicit) = self.state_url(project)?;
+        let folder = match (folder(&url), explicit) {
+            (Some(path), _) => base.join(path),
+            // What happens in the sandbox stays on this machine, so its state does too.
+            (None, false) => project.dir.join(".phx"),
+            (None, true) => {
+                return Err(anyhow!(Usage(format!("{url}: with --sandbox, state is kept in a folder (file://PATH)"))));
+            }
         };
-        let (url, base) = match place {
-            Some(url) => (url, std::env::current_dir().context("finding the current folder")?),
-            None => (project.state.clone().unwrap_or_default(), project.dir.clone()),
-        };
-        let folder = folder(&url).filter(|p| !p.as_os_str().is_empty()).map(Path::to_owned);
-        Ok(sandbox_folder(&folder.map_or_else(|| project.dir.join(".phx"), |path| base.join(path))))
+        Ok(folder.join("sandbox"))
     }
 
     /// The store of the project's state.
     pub(crate) fn store(&self, project: &Project) -> anyhow::Result<Arc<dyn Store>> {
-        let (url, base) = self.state_place(project)?;
+        let (url, base, _) = self.state_url(project)?;
+        let url = match self.global.sandbox {
+            true => format!("file://{}", self.sandbox_folder(project)?.join("state").display()),
+            false => url,
+        };
         Ok(phx_state::open(&url, &base, &project.name)?)
     }
 
@@ -162,11 +152,6 @@ fn folder(url: &str) -> Option<&Path> {
         Some(("file", path)) => Some(Path::new(path)),
         Some(_) => None,
     }
-}
-
-/// Beside the real state and never in it.
-fn sandbox_folder(state: &Path) -> PathBuf {
-    state.join("sandbox")
 }
 
 /// Has the program write itself down. A panic in it is a mistake in the program like any other: nothing has been called yet.

@@ -4,6 +4,9 @@
 //! CreateRole names, answers GetAccountAuthorizationDetails without the roles' tags, in one page and whatever the filter, has no
 //! AWS-managed policies, accepts policy documents that are not JSON, and reads UTF-8 as if it were Latin-1.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serde_json::{Map, Value, json};
 use winterbaume_core::{MockRequest, MockResponse, MockService, StateViewError, StatefulService};
 use winterbaume_iam::views::{ManagedPolicyView, RoleView};
@@ -19,11 +22,17 @@ const AWS_MANAGED: &str = "arn:aws:iam::aws:policy/";
 pub(super) struct Iam {
     inner: IamService,
     account: String,
+    /// AWS-managed policies that winterbaume has been told of: looking into its state costs a copy of all of it.
+    known: Mutex<BTreeSet<String>>,
 }
 
 impl Iam {
     pub(super) fn new(account: &str) -> Self {
-        Self { inner: IamService::new(), account: account.to_owned() }
+        Self { inner: IamService::new(), account: account.to_owned(), known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn snapshot(&self) -> IamStateView {
@@ -31,6 +40,7 @@ impl Iam {
     }
 
     pub(super) async fn restore(&self, view: IamStateView) -> Result<(), StateViewError> {
+        self.known().clear();
         self.inner.restore(&self.account, SCOPE, view).await
     }
 
@@ -89,10 +99,8 @@ impl Iam {
                 return Ok(set);
             }
         }
-        match self.role(name).await {
-            Some(role) => Ok(answer("CreateRole", json!({"Role": shown(&role, true)}))),
-            None => Ok(made),
-        }
+        // It names all that AWS has decided; the rest the caller knows.
+        Ok(made)
     }
 
     async fn list_roles(&self, p: &Params) -> Result<MockResponse, Fault> {
@@ -135,8 +143,8 @@ impl Iam {
 
     /// Any name under AWS's own path is taken for one of its policies: the list of them changes every week.
     async fn know_managed_policy(&self, arn: &str) -> Result<(), Fault> {
-        let mut view = self.snapshot().await;
-        if view.policies.contains_key(arn) {
+        if self.known().contains(arn) || self.snapshot().await.policies.contains_key(arn) {
+            self.known().insert(arn.to_owned());
             return Ok(());
         }
         let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
@@ -156,9 +164,11 @@ impl Iam {
             tags: Default::default(),
             attachment_count: 0,
         };
-        view = IamStateView { policies: [(arn.to_owned(), policy)].into(), ..IamStateView::default() };
+        let view = IamStateView { policies: [(arn.to_owned(), policy)].into(), ..IamStateView::default() };
         let merged = self.inner.merge(&self.account, SCOPE, view).await;
-        merged.map_err(|e| Fault { status: 500, code: "ServiceFailure".to_owned(), message: e.to_string() })
+        merged.map_err(|e| Fault { status: 500, code: "ServiceFailure".to_owned(), message: e.to_string() })?;
+        self.known().insert(arn.to_owned());
+        Ok(())
     }
 }
 

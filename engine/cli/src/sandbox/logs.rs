@@ -63,7 +63,10 @@ impl Logs {
                 if made.status != 200 {
                     return Ok(made);
                 }
-                if let Some(mut group) = self.snapshot(region).await.log_groups.remove(name) {
+                // Looking into winterbaume's state costs a copy of all of it.
+                let more = body["kmsKeyId"].is_string() || body["deletionProtectionEnabled"] == json!(true);
+                let group = if more { self.snapshot(region).await.log_groups.remove(name) } else { None };
+                if let Some(mut group) = group {
                     group.kms_key_id = body["kmsKeyId"].as_str().map(str::to_owned);
                     group.deletion_protection_enabled = body["deletionProtectionEnabled"] == json!(true);
                     let view = serde_json::from_value(json!({"log_groups": {name: group}})).map_err(|e| unavailable(&e))?;

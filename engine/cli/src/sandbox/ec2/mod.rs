@@ -12,6 +12,7 @@ mod security;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use security::Rules;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use winterbaume_core::MockResponse;
@@ -332,20 +333,16 @@ impl Region {
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|(id, _)| (*id).clone());
-        let items: Vec<Value> = found.into_iter().map(|(_, object)| self.render(object)).collect();
+        let rules = if spec.kind == Kind::SecurityGroup { self.rules_by_group() } else { Rules::new() };
+        let show = |(id, object): (&String, &Object)| {
+            let mut fields = object.fields.clone();
+            if spec.kind == Kind::SecurityGroup {
+                Self::add_permissions(&mut fields, rules.get(id.as_str()).map(Vec::as_slice).unwrap_or_default());
+            }
+            render(fields, &object.tags)
+        };
+        let items: Vec<Value> = found.into_iter().map(show).collect();
         Ok(json!({spec.set: items, "nextToken": next}))
-    }
-
-    /// An object as an answer shows it.
-    fn render(&self, object: &Object) -> Value {
-        let mut fields = object.fields.clone();
-        if object.kind == Kind::SecurityGroup {
-            self.add_permissions(&mut fields);
-        }
-        if !object.tags.is_empty() {
-            fields.insert("tagSet".to_owned(), tag_set(&object.tags));
-        }
-        Value::Object(fields)
     }
 
     fn get(&self, kind: Kind, id: &str) -> Result<&Object, Fault> {
@@ -391,11 +388,12 @@ impl Region {
     fn made_before(&self, kind: Kind, p: &Params) -> Option<Value> {
         let token = p.get("ClientToken")?;
         let same = |o: &&Object| o.hidden.get("clientToken").and_then(Value::as_str) == Some(token);
-        self.of(kind).map(|(_, o)| o).find(same).map(|o| self.render(o))
+        self.of(kind).map(|(_, o)| o).find(same).map(|o| render(o.fields.clone(), &o.tags))
     }
 
+    /// An object as the answer to its creation shows it.
     fn show(&self, id: &str) -> Value {
-        self.objects.get(id).map_or(Value::Null, |o| self.render(o))
+        self.objects.get(id).map_or(Value::Null, |o| render(o.fields.clone(), &o.tags))
     }
 
     fn arn(&self, kind: Kind, id: &str) -> String {
@@ -537,6 +535,13 @@ fn edit<R>(object: &mut Object, field: &str, change: impl FnOnce(&mut Vec<Value>
     let result = change(&mut items);
     object.fields.insert(field.to_owned(), Value::Array(items));
     result
+}
+
+fn render(mut fields: Fields, tags: &Tags) -> Value {
+    if !tags.is_empty() {
+        fields.insert("tagSet".to_owned(), tag_set(tags));
+    }
+    Value::Object(fields)
 }
 
 fn tag_set(tags: &Tags) -> Value {

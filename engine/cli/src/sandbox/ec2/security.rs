@@ -1,9 +1,11 @@
 //! Security groups. A rule is an object of its own, as AWS has it since 2021; a group's permissions are read off its rules.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::network::Range;
-use super::{Answer, Fields, Kind, Object, Region, done, text};
+use super::{Answer, Fields, Kind, Object, Region, done, tag_set, text};
 use crate::sandbox::wire::{Fault, Params};
 
 /// Where a rule's peer is: in the rule's fields, in a permission's list, and in a request's permission.
@@ -13,6 +15,8 @@ const PEERS: &[(&str, &str, &str, &str, &str)] = &[
     ("prefixListId", "prefixListIds", "prefixListId", "PrefixListIds", "PrefixListId"),
     ("referencedGroupInfo", "groups", "groupId", "Groups", "GroupId"),
 ];
+
+pub(super) type Rules<'a> = BTreeMap<&'a str, Vec<&'a Fields>>;
 
 /// What makes two rules of a group the same rule.
 fn key(rule: &Fields) -> Vec<Option<&Value>> {
@@ -46,9 +50,9 @@ impl Region {
             return Err(Fault::new("InvalidGroup.Duplicate", message));
         }
         let id = self.add_security_group(name, description, vpc_id, p);
-        let group = self.show(&id);
+        let group = self.get(Kind::SecurityGroup, &id)?;
         Ok(json!({
-            "return": true, "groupId": id, "tagSet": group["tagSet"], "securityGroupArn": group["securityGroupArn"],
+            "return": true, "groupId": id, "tagSet": tag_set(&group.tags), "securityGroupArn": text(group, "securityGroupArn"),
         }))
     }
 
@@ -151,7 +155,9 @@ impl Region {
     }
 
     fn same_rule(&self, rule: &Fields) -> Option<String> {
-        self.of(Kind::SecurityGroupRule).find(|(_, r)| key(&r.fields) == key(rule)).map(|(id, _)| id.clone())
+        let group = rule.get("groupId");
+        let same = |r: &Object| r.fields.get("groupId") == group && key(&r.fields) == key(rule);
+        self.of(Kind::SecurityGroupRule).find(|(_, r)| same(r)).map(|(id, _)| id.clone())
     }
 
     pub(super) fn authorize(&mut self, p: &Params, egress: bool) -> Answer {
@@ -259,13 +265,20 @@ impl Region {
         done()
     }
 
+    /// The rules of every group.
+    pub(super) fn rules_by_group(&self) -> Rules<'_> {
+        let mut rules = Rules::new();
+        for (_, rule) in self.of(Kind::SecurityGroupRule) {
+            rules.entry(text(rule, "groupId")).or_default().push(&rule.fields);
+        }
+        rules
+    }
+
     /// The two lists of permissions in a described group: rules that differ only in their peer are one permission.
-    pub(super) fn add_permissions(&self, group: &mut Fields) {
-        let id = group.get("groupId").cloned().unwrap_or(Value::Null);
+    pub(super) fn add_permissions(group: &mut Fields, rules: &[&Fields]) {
         for (egress, set) in [(false, "ipPermissions"), (true, "ipPermissionsEgress")] {
             let mut permissions: Vec<Value> = Vec::new();
-            let rules = self.of(Kind::SecurityGroupRule).map(|(_, r)| &r.fields);
-            for rule in rules.filter(|r| r.get("groupId") == Some(&id) && r.get("isEgress") == Some(&json!(egress))) {
+            for rule in rules.iter().filter(|r| r.get("isEgress") == Some(&json!(egress))) {
                 let same = |p: &Value| ["ipProtocol", "fromPort", "toPort"].iter().all(|f| p.get(f) == shown(rule, f));
                 let at = permissions.iter().position(same).unwrap_or_else(|| {
                     let mut permission = Map::new();

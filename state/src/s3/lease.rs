@@ -1,0 +1,229 @@
+//! The lease: taking it, watching a holder, keeping it, and knowing when it is over.
+//!
+//! **No two clocks are compared.** A contender never asks what time the holder wrote; it watches the lease's counter of renewals on its own
+//! monotonic clock. The rule:
+//!
+//! 1. A lease that was given back, or that nobody ever had, is taken at once.
+//! 2. Otherwise the contender reads it every few hundred milliseconds. As soon as the counter moves or another run takes the lease, its holder is
+//!    alive, and the answer is [`Leased`](StoreError::Leased). A holder renews every tenth of the lease's duration (3 s of 30 s), and more
+//!    often while it works, since every append to the journal renews too: so this answer comes within about that time.
+//! 3. If the counter has not moved for the lease's whole duration (the holder's, which stands in the lease), the holder is dead or cut off. The
+//!    contender takes over, on the condition that the counter still has not moved. Nobody is asked.
+//!
+//! So a CI job that runs again after its machine was killed goes on by itself after at most one lease duration, and one that runs beside a
+//! live holder fails within seconds, or waits if it was told to.
+//!
+//! The holder measures from before it sent the last renewal that succeeded. After four fifths of the duration it stops by itself, for
+//! good, whether or not anyone has taken over: before a contender, who began to count later, can have come to the end. And whatever either
+//! believes, each write is conditional on the lease's generation in the table: that is what keeps a superseded holder out, the clocks only spare it
+//! useless calls.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use phx_model::store::StoreError;
+use tokio::task::JoinHandle;
+
+use super::Shared;
+use super::call::{Failure, Kind};
+use super::place::Place;
+use super::table::{LEASE, LeaseItem};
+
+/// A lease that this process holds, as far as it knows.
+pub(super) struct Held {
+    partition: String,
+    generation: u64,
+    nonce: String,
+    ttl: Duration,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// When the last renewal that succeeded was sent.
+    renewed: Instant,
+    /// What became of the last one that did not.
+    last_failure: String,
+    /// Why it is over.
+    over: Option<StoreError>,
+}
+
+impl Held {
+    pub(super) fn new(partition: String, item: &LeaseItem, sent: Instant) -> Self {
+        Self {
+            partition,
+            generation: item.lease.generation,
+            nonce: item.nonce.clone(),
+            ttl: item.ttl,
+            inner: Mutex::new(Inner { renewed: sent, last_failure: "none was made".into(), over: None }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing in here panics half way.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// When it ends for its holder, unless it is renewed.
+    pub(super) fn until(&self) -> Instant {
+        let inner = self.lock();
+        if inner.over.is_some() { inner.renewed } else { inner.renewed + self.lasts() }
+    }
+
+    fn lasts(&self) -> Duration {
+        self.ttl.mul_f64(0.8)
+    }
+
+    /// Whether anything may still be written. Once it may not, it never may again.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        let age = inner.renewed.elapsed();
+        if inner.over.is_none() && age >= self.lasts() {
+            let error =
+                StoreError::Expired { held: self.generation, seconds: age.as_secs(), why: inner.last_failure.clone() };
+            tracing::error!("{error}");
+            inner.over = Some(error);
+        }
+        inner.over.clone().map_or(Ok(()), Err)
+    }
+
+    /// A renewal that was sent at this time has succeeded.
+    pub(super) fn renewed(&self, sent: Instant) {
+        let mut inner = self.lock();
+        inner.renewed = inner.renewed.max(sent);
+    }
+
+    fn failed(&self, failure: &Failure) {
+        self.lock().last_failure = failure.why.clone();
+    }
+
+    /// Another run has the lease.
+    pub(super) fn superseded(&self) -> StoreError {
+        let error = StoreError::Superseded { held: self.generation };
+        self.lock().over.get_or_insert(error).clone()
+    }
+
+    /// Whether the lease in the table is this one.
+    pub(super) fn is(&self, item: Option<&LeaseItem>) -> bool {
+        item.is_some_and(|item| {
+            item.held && (item.lease.generation, item.nonce.as_str()) == (self.generation, self.nonce.as_str())
+        })
+    }
+
+    fn age(&self) -> Duration {
+        self.lock().renewed.elapsed()
+    }
+}
+
+/// How often a lease is renewed.
+fn interval(ttl: Duration) -> Duration {
+    ttl / 10
+}
+
+/// Renews the lease until it is over. Appends renew it too, so under load there is nothing to do here.
+pub(super) fn keep(shared: Arc<Shared>, place: Place, held: Arc<Held>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let interval = interval(held.ttl);
+        while held.check().is_ok() {
+            let age = held.age();
+            if age < interval {
+                tokio::time::sleep(interval - age).await;
+                continue;
+            }
+            let sent = Instant::now();
+            // One attempt's time each, so that `sent` is never long past; the loop is the repetition.
+            let patience = shared.patience(held.ttl / 6, None);
+            match shared.table.renew(&shared.calls, &patience, &held, true).await {
+                Ok(()) => held.renewed(sent),
+                Err(failure) if failure.kind == Kind::Condition => match place.read_lease_item(&shared).await {
+                    Ok(found) if !held.is(found.as_ref()) => {
+                        held.superseded();
+                    }
+                    // It is ours after all: the table contradicts itself, or the answer was another's. The next renewal tells.
+                    Ok(_) => tokio::time::sleep(interval / 4).await,
+                    Err(error) => {
+                        held.failed(&Failure::new(Kind::Unclear, error.to_string()));
+                        tokio::time::sleep(interval / 4).await;
+                    }
+                },
+                Err(failure) => {
+                    tracing::warn!(why = failure.why, "the stack's lease could not be renewed; it is tried again");
+                    held.failed(&failure);
+                    tokio::time::sleep(interval / 4).await;
+                }
+            }
+        }
+    })
+}
+
+/// What watching a lease has shown.
+pub(super) enum Seen {
+    /// It is free, or its holder is dead: it can be taken, if it is still as here.
+    Takeable(Option<LeaseItem>),
+    /// Its holder is alive.
+    Alive(LeaseItem),
+}
+
+/// Finds out whether a lease that is held can be taken. While its holder is alive, it is watched until `wait_until`, and in any case until that
+/// is known.
+pub(super) async fn watch(
+    shared: &Shared,
+    place: &Place,
+    mut seen: LeaseItem,
+    wait_until: Option<Instant>,
+) -> Result<Seen, StoreError> {
+    let mut since = Instant::now();
+    let holder = &seen.lease.holder;
+    tracing::info!(
+        "the stack's lease is held by {} (process {}, {}); watching whether it is renewed",
+        holder.who,
+        holder.pid,
+        holder.kind
+    );
+    loop {
+        tokio::time::sleep((interval(seen.ttl) / 4).clamp(Duration::from_millis(25), Duration::from_millis(500))).await;
+        let Some(now) = place.read_lease_item(shared).await? else { return Ok(Seen::Takeable(None)) };
+        // Taken after the answer, so that no renewal seen in it can be later.
+        let at = Instant::now();
+        if !now.held {
+            return Ok(Seen::Takeable(Some(now)));
+        }
+        if !now.unchanged_since(&seen) {
+            if wait_until.is_none_or(|until| at >= until) {
+                return Ok(Seen::Alive(now));
+            }
+            (seen, since) = (now, at);
+        } else if at.duration_since(since) >= seen.ttl {
+            let holder = &seen.lease.holder;
+            tracing::warn!(
+                "the lease of {} (process {}, generation {}) was not renewed for {} s and is taken over",
+                holder.who,
+                holder.pid,
+                seen.lease.generation,
+                seen.ttl.as_secs_f32()
+            );
+            return Ok(Seen::Takeable(Some(now)));
+        }
+    }
+}
+
+impl Place {
+    /// The lease as it stands in the table.
+    pub(super) async fn read_lease_item(&self, shared: &Shared) -> Result<Option<LeaseItem>, StoreError> {
+        let patience = shared.reading();
+        let item = shared.table.get(&shared.calls, &patience, &self.partition, LEASE).await;
+        let item = item.map_err(|e| e.at(format!("reading the lease of stack {}", self.stack)))?;
+        item.map(|item| LeaseItem::decode(&item).map_err(|why| self.damaged_lease(why))).transpose()
+    }
+}
