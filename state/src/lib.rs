@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`local`] | the store in a folder: the embedded default |
+//! | `s3` | the store in S3 and DynamoDB, for teams and CI (cargo feature `s3`) |
 //! | [`memory`] | a store that ends with its process, for tests and for programs that embed the engine |
 //! | [`wire`] | the stored forms and their versions, the same for every store |
 //! | [`conformance`] | what any store has to do, as checks that run against one |
@@ -13,6 +14,9 @@
 pub mod conformance;
 pub mod local;
 pub mod memory;
+#[cfg(feature = "s3")]
+pub mod s3;
+mod waiting;
 pub mod wire;
 
 use std::path::Path;
@@ -24,8 +28,35 @@ use phx_model::urn::ProjectName;
 
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "s3")]
+pub use s3::{S3Store, S3Url};
 
-/// The store at a URL: `file://PATH`, or a plain path. A relative path is taken from `base`, the project's folder.
+/// Whether the store at this URL is reached through AWS, so that [`open_with_aws`] has to open it.
+pub fn needs_aws(url: &str) -> bool {
+    url.starts_with("s3://")
+}
+
+/// The store at a URL, `s3://…` included: see [`S3Url`] for its form. `aws` is asked for the way to AWS only if the URL needs it, with the region
+/// that the URL names.
+#[cfg(feature = "s3")]
+pub async fn open_with_aws<F, Fut, E>(url: &str, base: &Path, project: &ProjectName, aws: F) -> Result<Arc<dyn Store>, StoreError>
+where
+    F: FnOnce(Option<String>) -> Fut,
+    Fut: Future<Output = Result<aws_types::SdkConfig, E>>,
+    E: std::fmt::Display,
+{
+    if !needs_aws(url) {
+        return open(url, base, project);
+    }
+    let parsed = S3Url::parse(url)?;
+    let config = aws(parsed.region.clone()).await.map_err(|e| StoreError::Io {
+        what: format!("opening the state store {parsed}"),
+        why: e.to_string(),
+    })?;
+    Ok(Arc::new(S3Store::new(&parsed, project.clone(), &config)?))
+}
+
+/// The store at a URL that needs no AWS: `file://PATH`, or a plain path. A relative path is taken from `base`, the project's folder.
 pub fn open(url: &str, base: &Path, project: &ProjectName) -> Result<Arc<dyn Store>, StoreError> {
     let refused = |why: &str| StoreError::Io {
         what: format!("opening the state store {}", without_secrets(url)),
@@ -34,8 +65,8 @@ pub fn open(url: &str, base: &Path, project: &ProjectName) -> Result<Arc<dyn Sto
     let path = match url.split_once("://") {
         None => url,
         Some(("file", path)) => path,
-        Some(("s3", _)) => return Err(refused("this build of phx has no S3 store yet; use file://PATH")),
-        Some(_) => return Err(refused("phx knows no such kind of store; use file://PATH")),
+        Some(("s3", _)) => return Err(refused("it takes a way to AWS, and none was given; use file://PATH, or open_with_aws")),
+        Some(_) => return Err(refused("phx knows no such kind of store; use file://PATH or s3://BUCKET/PREFIX")),
     };
     if path.is_empty() {
         return Err(refused("it names no folder; for example file://.phx"));

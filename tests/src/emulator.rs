@@ -42,6 +42,19 @@ impl Emulator {
         Self::start(command, port)
     }
 
+    /// A ministack server with nothing in it.
+    pub fn ministack() -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/ministack"));
+        command
+            .env("BIND_HOST", "127.0.0.1")
+            .env("MINISTACK_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("SFTP_ENABLED", "0")
+            .env("IOT_MTLS_ENABLED", "0");
+        Self::start(command, port)
+    }
+
     /// A proxy before another emulator that counts calls (and, with arguments such as `--latency-ms 80`, slows or throttles them).
     pub fn counting(upstream: &Self, arguments: &[&str]) -> Self {
         let port = free_port();

@@ -119,7 +119,12 @@ impl Durable {
                 return;
             };
             if let Entry::Forgotten { urn, id } = entry
-                && state.resources.get(urn).is_some_and(|r| r.id == *id && r.retain)
+                && state
+                    .resources
+                    .get(urn)
+                    .into_iter()
+                    .chain(state.deposed.iter().map(|d| &d.record))
+                    .any(|r| r.id == *id && r.retain)
             {
                 inner.retained.insert(id.clone());
             }

@@ -353,7 +353,8 @@ impl Engine {
         }
         self.sink.event(&Event::RefreshStarted { resources });
         let started = Instant::now();
-        let mut observed = unless_interrupted(options, targets.read(&self.registry, self.settings.timeout)).await?;
+        let reading = targets.read(&self.registry, self.settings.timeout, self.settings.recovery_grace);
+        let mut observed = unless_interrupted(options, reading).await?;
         drop(state);
         self.sink.event(&Event::Refreshed {
             resources,

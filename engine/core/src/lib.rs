@@ -25,6 +25,7 @@ pub mod events;
 pub mod execute;
 pub mod graph;
 pub mod journal;
+mod needs;
 pub mod plan;
 pub mod planner;
 pub mod recover;

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::diff::{self, Changed};
 use crate::graph::{Graph, GraphError};
+use crate::needs::needs;
 use crate::plan::{FieldDiff, Op, Plan, ReplaceOrder, Step};
 
 /// What a plan is made for.
@@ -317,7 +318,8 @@ impl<'a> Planner<'a> {
         if !replace.is_empty() {
             step.op = Op::Replace(order(declared, record, &desired));
             step.reasons = replace;
-            if record.protect || declared.options.protect {
+            // The program's word counts before the one that was recorded: taking the protection off is how a person agrees.
+            if declared.options.protect {
                 self.protected.push((urn.clone(), format!("it would be replaced: {}", step.reasons.join("; "))));
             }
         } else if !changes.is_empty() || record.incomplete {
@@ -405,19 +407,28 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Where an object is deleted before its successor exists, so must be the replaced ones that depend on it.
+    /// Where an object is deleted before its successor exists, so must be the replaced ones that depend on it, in whatever order they
+    /// are declared.
     fn delete_dependents_first(&mut self) {
-        let mut first: BTreeSet<Urn> = BTreeSet::new();
-        for step in &mut self.steps {
-            let Op::Replace(order) = &mut step.op else { continue };
-            let record = self.input.state.resources.get(&step.urn);
-            let dragged = record.is_some_and(|r| r.depends_on.iter().any(|d| first.contains(d)));
-            if dragged && *order == ReplaceOrder::CreateBeforeDelete {
-                *order = ReplaceOrder::DeleteBeforeCreate;
-                step.reasons.push("what it depends on is deleted before its successor exists".to_owned());
+        let mut dependents: BTreeMap<&Urn, Vec<usize>> = BTreeMap::new();
+        let mut first = Vec::new();
+        for (at, step) in self.steps.iter().enumerate() {
+            let Op::Replace(order) = step.op else { continue };
+            if order == ReplaceOrder::DeleteBeforeCreate {
+                first.push(at);
             }
-            if *order == ReplaceOrder::DeleteBeforeCreate {
-                first.insert(step.urn.clone());
+            for needed in self.input.state.resources.get(&step.urn).into_iter().flat_map(|r| &r.depends_on) {
+                dependents.entry(needed).or_default().push(at);
+            }
+        }
+        while let Some(at) = first.pop() {
+            for &dependent in dependents.get(&self.steps[at].urn).into_iter().flatten() {
+                let step = &mut self.steps[dependent];
+                if step.op == Op::Replace(ReplaceOrder::CreateBeforeDelete) {
+                    step.op = Op::Replace(ReplaceOrder::DeleteBeforeCreate);
+                    step.reasons.push("what it depends on is deleted before its successor exists".to_owned());
+                    first.push(dependent);
+                }
             }
         }
     }
@@ -532,25 +543,16 @@ fn deletions(state: &State, ends: impl Fn(&Urn) -> bool, chosen: impl Fn(&Urn) -
         .map(|(urn, r)| (urn, r, if r.retain { Op::Forget } else { Op::Delete }))
         .chain(state.deposed.iter().filter(|d| chosen(&d.urn)).map(|d| (&d.urn, &d.record, Op::DeleteDeposed)))
         .collect();
-    let mut by_urn: BTreeMap<&Urn, Vec<usize>> = BTreeMap::new();
-    for (at, (urn, _, _)) in objects.iter().enumerate() {
-        by_urn.entry(urn).or_default().push(at);
-    }
+    let needs = needs(&objects.iter().map(|(urn, record, _)| (*urn, *record)).collect::<Vec<_>>());
     let mut waiting = vec![0usize; objects.len()];
-    let needs = |at: usize| {
-        let (urn, record, _) = objects[at];
-        record.depends_on.iter().filter(move |d| *d != urn).filter_map(|d| by_urn.get(d)).flatten().copied()
-    };
-    for at in 0..objects.len() {
-        for needed in needs(at) {
-            waiting[needed] += 1;
-        }
+    for &needed in needs.iter().flatten() {
+        waiting[needed] += 1;
     }
     let mut ready: BTreeSet<usize> = (0..objects.len()).filter(|&at| waiting[at] == 0).collect();
     let mut steps = Vec::with_capacity(objects.len());
     while let Some(at) = ready.pop_first() {
         let (urn, record, op) = objects[at];
-        for needed in needs(at) {
+        for &needed in &needs[at] {
             waiting[needed] -= 1;
             if waiting[needed] == 0 {
                 ready.insert(needed);

@@ -109,7 +109,8 @@ impl Recovery<'_> {
                 Ok((Outcome::Created { id: found.id, outputs: found.outputs, complete: false }, words))
             }
             Ok(None) => Ok((Outcome::Abandoned, "it was not created".to_owned())),
-            Err(error) if error.kind == ErrorKind::AlreadyExists => {
+            // The name is someone else's, or what the object was to be part of is not there any more; then neither is the object.
+            Err(error) if matches!(error.kind, ErrorKind::AlreadyExists | ErrorKind::NotFound) => {
                 Ok((Outcome::Abandoned, format!("it was not created: {}", error.message)))
             }
             Err(error) => Err(Open::Failed(urn.clone(), intent.change.verb(), error)),

@@ -9,6 +9,7 @@ use phx_model::error::ErrorKind;
 use phx_model::schema::{Field, Kind, Schema, satisfied};
 use phx_model::state::{Entry, ProviderKey, Record, State};
 use phx_model::{CloudError, Program, Urn, Value, ValueMap};
+use tokio::time::Instant;
 
 use crate::engine::EngineError;
 
@@ -58,6 +59,14 @@ impl<'a> Target<'a> {
             Self::Own(urn, _) | Self::Deposed(urn, _) | Self::Import(urn, _) => urn,
         }
     }
+
+    /// Whether it is not known that the object's creation was finished.
+    fn is_incomplete(&self) -> bool {
+        match self {
+            Self::Own(_, record) | Self::Deposed(_, record) => record.incomplete,
+            Self::Import(..) => false,
+        }
+    }
 }
 
 /// The objects to read, by place and type: each group is one call of a driver.
@@ -95,8 +104,13 @@ impl<'a> Targets<'a> {
         self.groups.is_empty()
     }
 
-    /// Reads them. `timeout` is for each group.
-    pub async fn read(self, registry: &Registry, timeout: Duration) -> Result<Observations, EngineError> {
+    /// Reads them. `timeout` is for each group; `grace` is how long an object may stay unseen whose creation was not finished.
+    pub async fn read(
+        self,
+        registry: &Registry,
+        timeout: Duration,
+        grace: Duration,
+    ) -> Result<Observations, EngineError> {
         let mut reads = Vec::with_capacity(self.groups.len());
         for ((provider, type_name), targets) in self.groups {
             let Some(first) = targets.first() else { continue };
@@ -104,7 +118,7 @@ impl<'a> Targets<'a> {
                 urn: first.urn().clone(),
                 type_name: type_name.to_owned(),
             })?;
-            reads.push(read_group(driver, provider, targets, timeout));
+            reads.push(read_patiently(driver, provider, targets, timeout, grace));
         }
         let mut found = Observations::default();
         for (schema, targets, answers) in futures::future::join_all(reads).await {
@@ -118,13 +132,42 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// Reads the objects of one type in one place. There is an answer for each target, whatever happens.
-async fn read_group<'a>(
+/// Reads the objects of one type in one place. One whose creation an earlier run could not finish may be so new that the cloud does
+/// not show it yet; to take it for gone would be to make a second one. So such ones are looked for until the grace is over.
+async fn read_patiently<'a>(
     driver: &Arc<dyn Driver>,
     provider: &ProviderKey,
     targets: Vec<Target<'a>>,
     timeout: Duration,
+    grace: Duration,
 ) -> (&'static Schema, Vec<Target<'a>>, Vec<Read>) {
+    let deadline = Instant::now() + grace;
+    let mut answers = read_group(driver, provider, &targets, timeout).await;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let unseen: Vec<usize> = (0..targets.len())
+            .filter(|&at| matches!(answers[at], Read::Gone) && targets[at].is_incomplete())
+            .collect();
+        let now = Instant::now();
+        if unseen.is_empty() || now >= deadline {
+            return (driver.schema(), targets, answers);
+        }
+        tokio::time::sleep(pause.min(deadline - now)).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+        let again: Vec<Target<'_>> = unseen.iter().map(|&at| targets[at]).collect();
+        for (at, answer) in unseen.into_iter().zip(read_group(driver, provider, &again, timeout).await) {
+            answers[at] = answer;
+        }
+    }
+}
+
+/// Reads objects with one call of the driver. There is an answer for each target, whatever happens.
+async fn read_group(
+    driver: &Arc<dyn Driver>,
+    provider: &ProviderKey,
+    targets: &[Target<'_>],
+    timeout: Duration,
+) -> Vec<Read> {
     let nothing = ValueMap::new();
     let wanted: Vec<ReadTarget<'_>> = targets
         .iter()
@@ -145,8 +188,7 @@ async fn read_group<'a>(
         Ok(Err(error)) => Err(error),
         Err(_) => Err(CloudError::local(ErrorKind::TimedOut, format!("reading took longer than {timeout:?}"))),
     };
-    let answers = answers.unwrap_or_else(|error| vec![Read::Failed(error); targets.len()]);
-    (driver.schema(), targets, answers)
+    answers.unwrap_or_else(|error| vec![Read::Failed(error); targets.len()])
 }
 
 impl Observations {

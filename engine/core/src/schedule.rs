@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use phx_model::state::{Record, State};
 use phx_model::{Program, Urn};
 
+use crate::needs::{circles, needs};
 use crate::plan::{Op, Plan, ReplaceOrder, Step};
 
 /// What an action does.
@@ -62,6 +63,8 @@ struct Builder {
     make: BTreeMap<Urn, usize>,
     /// The actions that end an object, by resource and id.
     end: BTreeMap<(Urn, String), usize>,
+    /// The needs that a delete has of what changes its object's dependents. See [`Builder::loosen`].
+    soft: Vec<(usize, usize)>,
 }
 
 impl Builder {
@@ -125,26 +128,30 @@ impl Builder {
     /// What is deleted waits until nothing that the state knows of needs it any more: until its dependents are deleted, or have been
     /// changed to do without it.
     fn order_deletes(&mut self, plan: &Plan, state: &State) {
+        if self.end.is_empty() {
+            return;
+        }
         let mut edges: Vec<(usize, usize)> = Vec::new();
-        let objects = state.resources.iter().chain(state.deposed.iter().map(|d| (&d.urn, &d.record)));
-        for (urn, record) in objects {
-            let dependent_end = self.end.get(&(urn.clone(), record.id.clone())).copied();
-            let dependent_make = self.make.get(urn).copied();
-            for needed in &record.depends_on {
-                for ((_, _), &end) in
-                    self.end.range((needed.clone(), String::new())..).take_while(|((u, _), _)| u == needed)
-                {
-                    if let Some(dependent_end) = dependent_end {
-                        edges.push((end, dependent_end));
-                    }
-                    if let Some(make) = dependent_make
-                        && !self.deleted_first(plan, end)
-                    {
-                        edges.push((end, make));
-                    }
+        let own = state.resources.iter().map(|(urn, record)| (urn, record, self.make.get(urn).copied()));
+        let deposed = state.deposed.iter().map(|d| (&d.urn, &d.record, None));
+        // What nothing happens to waits for nothing.
+        let end = |urn: &Urn, record: &Record| self.end.get(&(urn.clone(), record.id.clone())).copied();
+        let objects: Vec<_> = own
+            .chain(deposed)
+            .map(|(urn, record, make)| (urn, record, make, end(urn, record)))
+            .filter(|(_, _, make, end)| make.is_some() || end.is_some())
+            .collect();
+        let needs = needs(&objects.iter().map(|(urn, record, ..)| (*urn, *record)).collect::<Vec<_>>());
+        for (&(_, _, dependent_make, dependent_end), needed) in objects.iter().zip(needs) {
+            for end in needed.into_iter().filter_map(|at| objects[at].3) {
+                match (dependent_end, dependent_make) {
+                    (Some(dependent), _) => edges.push((end, dependent)),
+                    (None, Some(make)) if !self.deleted_first(plan, end) => self.soft.push((end, make)),
+                    (None, _) => {}
                 }
             }
         }
+        edges.extend(&self.soft);
         for (node, needs) in edges {
             if node != needs {
                 self.actions[node].needs.push(needs);
@@ -204,7 +211,24 @@ impl Builder {
         false
     }
 
+    /// A delete waits for the updates that make its object's dependents do without it. Where such an update itself waits for the delete (it
+    /// is to name a new object, which can only be made once others are deleted), it does not: most clouds let go of the reference, and
+    /// one that doesn't refuses and says what holds the object.
+    fn loosen(&mut self) {
+        if self.soft.is_empty() {
+            return;
+        }
+        let needs: Vec<Vec<usize>> = self.actions.iter().map(|a| a.needs.clone()).collect();
+        let part = circles(&needs);
+        for (end, make) in std::mem::take(&mut self.soft) {
+            if part[end].is_some() && part[end] == part[make] {
+                self.actions[end].needs.retain(|need| *need != make);
+            }
+        }
+    }
+
     fn finish(mut self) -> Vec<Action> {
+        self.loosen();
         for action in &mut self.actions {
             action.needs.sort_unstable();
             action.needs.dedup();

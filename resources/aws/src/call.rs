@@ -334,3 +334,78 @@ pub fn client_token(intent: &IntentId) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(intent.as_str().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_understood_by_their_form() {
+        use ErrorKind::{
+            AlreadyExists, Ambiguous, Denied, InUse, Invalid, NotFound, Other, Throttled, Unsupported,
+        };
+        for (code, status, kind) in [
+            ("InvalidVpcID.NotFound", 400, NotFound),
+            ("InvalidPermission.NotFound", 400, NotFound),
+            ("NatGatewayNotFound", 400, NotFound),
+            ("NoSuchEntity", 404, NotFound),
+            ("ResourceNotFoundException", 400, NotFound),
+            ("NoSuchBucket", 404, NotFound),
+            ("DependencyViolation", 400, InUse),
+            ("InvalidIPAddress.InUse", 400, InUse),
+            ("DeleteConflict", 409, InUse),
+            ("BucketNotEmpty", 409, InUse),
+            ("InvalidGroup.Duplicate", 400, AlreadyExists),
+            ("RouteAlreadyExists", 400, AlreadyExists),
+            ("EntityAlreadyExists", 409, AlreadyExists),
+            ("BucketAlreadyOwnedByYou", 409, AlreadyExists),
+            ("RequestLimitExceeded", 503, Throttled),
+            ("Throttling", 400, Throttled),
+            ("SlowDown", 503, Throttled),
+            ("UnauthorizedOperation", 403, Denied),
+            ("AccessDeniedException", 400, Denied),
+            ("ExpiredToken", 403, Denied),
+            ("InvalidClientTokenId", 403, Denied),
+            ("InvalidParameterValue", 400, Invalid),
+            ("ValidationError", 400, Invalid),
+            ("MalformedPolicyDocument", 400, Invalid),
+            ("InternalError", 500, Ambiguous),
+            ("Unavailable", 503, Ambiguous),
+            ("NotImplemented", 501, Unsupported),
+            ("VpcLimitExceeded", 400, Other),
+        ] {
+            assert_eq!(kind_of(Some(code), status), kind, "{code}");
+        }
+        assert_eq!(kind_of(None, 404), NotFound, "a HEAD request's answer has no body");
+        assert_eq!(kind_of(None, 502), Ambiguous);
+    }
+
+    #[test]
+    fn only_what_cannot_have_happened_is_repeated_blindly() {
+        for effect in [Effect::None, Effect::Once, Effect::Repeatable] {
+            assert!(attempts(ErrorKind::Throttled, effect) > 1);
+            assert!(attempts(ErrorKind::Unreachable, effect) > 1);
+            for kind in [ErrorKind::Unsupported, ErrorKind::NotFound, ErrorKind::Denied, ErrorKind::Invalid, ErrorKind::InUse] {
+                assert_eq!(attempts(kind, effect), 1);
+            }
+        }
+        assert_eq!(attempts(ErrorKind::Ambiguous, Effect::Once), 1);
+        assert!(attempts(ErrorKind::Ambiguous, Effect::Repeatable) > 1);
+    }
+
+    #[test]
+    fn waits_grow_and_end() {
+        for attempt in 1..40 {
+            assert!(backoff(attempt) <= LONGEST_WAIT);
+        }
+        assert!(backoff(1) <= FIRST_WAIT);
+    }
+
+    #[test]
+    fn a_token_is_the_intents_and_fits() {
+        let intent = |n: u32| IntentId(format!("{0}.{0}.{n}", "0f8f6f6e-1111-4222-8333-444455556666"));
+        assert_eq!(client_token(&intent(1)), client_token(&intent(1)));
+        assert_ne!(client_token(&intent(1)), client_token(&intent(2)));
+        assert_eq!(client_token(&intent(1)).len(), 64);
+    }
+}

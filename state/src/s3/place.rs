@@ -42,6 +42,8 @@ pub(super) struct Snapshot {
     pub(super) state: State,
     pub(super) chain: Chain,
     pub(super) batches: Vec<Batch>,
+    /// Of journals that earlier checkpoints have made superfluous.
+    pub(super) left_over: Vec<Batch>,
 }
 
 /// A journal as far as it is good.
@@ -246,23 +248,33 @@ impl Place {
         Ok(lines)
     }
 
-    /// The stack under a head that was read, complete and good.
+    /// The stack under a head that was read, complete and good. With `all`, also finds what is left over of older journals.
     pub(super) async fn read_under(
         &self,
         shared: &Shared,
         head: HeadItem,
         tail: Option<(u64, u64)>,
+        all: bool,
     ) -> Result<Snapshot, StoreError> {
-        let (state, items) = futures::future::try_join(
+        let serial = head.head.serial;
+        let (mut state, mut items) = futures::future::try_join(
             self.read_base(shared, &head.head),
-            self.journal_items(shared, Some(head.head.serial)),
+            self.journal_items(shared, (!all).then_some(serial)),
         )
         .await?;
-        let mut state = state;
+        let serial_of = |item: &Item| Some(table::journal_numbers(table::text_of(item, table::SORT).ok()?)?.0);
+        let left_over =
+            items.extract_if(.., |item| serial_of(item).is_some_and(|other| other < serial)).collect::<Vec<_>>();
         let journal = self.fold(shared, &head.head, &items, tail, &mut state).await?;
         match journal.stopped {
             Some(error) => Err(error),
-            None => Ok(Snapshot { head, state, chain: journal.chain, batches: journal.batches }),
+            None => Ok(Snapshot {
+                head,
+                state,
+                chain: journal.chain,
+                batches: journal.batches,
+                left_over: left_over.iter().filter_map(batch_of).collect(),
+            }),
         }
     }
 
@@ -280,7 +292,7 @@ impl Place {
                 }
                 return new.map(|()| None);
             };
-            let read = self.read_under(shared, before.clone(), lease.and_then(|lease| lease.tail)).await;
+            let read = self.read_under(shared, before.clone(), lease.and_then(|lease| lease.tail), false).await;
             (head, lease) = self.read_stack(shared).await?;
             if head.as_ref() == Some(&before) {
                 return read.map(|found| Some(found.state));

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use phx_model::state::{Entry, FORMAT, State};
 use phx_model::store::{Holder, Lease, Operation, Session, StoreError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 use super::Shared;
@@ -238,7 +238,7 @@ impl Writer {
         }));
     }
 
-    async fn put_immutable(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(super) async fn put_immutable(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let patience = self.shared.patience(WRITING, Some(&self.held));
         let put = self.shared.bucket.put_immutable(&self.shared.calls, &patience, key, bytes).await;
         put.map_err(|failure| match self.held.check() {
@@ -308,7 +308,7 @@ impl Writer {
     }
 
     /// Gives the lease back.
-    pub(super) async fn release(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn give_back(&mut self) -> Result<(), StoreError> {
         if let Some(tidying) = self.tidying.take() {
             // If it failed it has said so.
             let _ = tidying.await;
@@ -384,19 +384,17 @@ impl S3Session {
     ) -> Result<Self, StoreError> {
         // A newer format is refused before anything is touched.
         let (head, lease) = place.read_stack(&shared).await?;
-        let written_under = head.as_ref().map_or(0, |head| head.head.generation);
-        let (held, item) = take(&shared, &place, holder, wait_until, lease, written_under).await?;
-        let heartbeat = lease::keep(Arc::clone(&shared), place.clone(), Arc::clone(&held));
-        let writer = Writer::new(shared, place, Arc::clone(&held), item.lease.clone());
-        // From here on the lease is given back whatever happens.
-        let mut session = Self {
-            lease: item.lease.clone(),
-            state: State::empty(""),
-            held,
-            heartbeat,
-            writer: Arc::new(Mutex::new(writer)),
-            released: false,
+        let at_least = match (&head, &lease) {
+            // The lease's item was removed by hand. What is written from now on must be seen to come later than what is there.
+            (Some(head), None) => {
+                let found = place.read_under(&shared, head.clone(), None, false).await?;
+                found.chain.generation.max(head.head.generation)
+            }
+            (head, _) => head.as_ref().map_or(0, |head| head.head.generation),
         };
+        let (held, item) = take(&shared, &place, holder, wait_until, lease, at_least).await?;
+        // From here on the lease is given back whatever happens.
+        let mut session = Self::holding(Writer::new(shared, place, held, item.lease.clone()));
         match session.read(&item).await {
             Ok(()) => Ok(session),
             Err(error) => {
@@ -406,6 +404,24 @@ impl S3Session {
                 Err(error)
             }
         }
+    }
+
+    /// A session over a stack that is not read yet.
+    pub(super) fn holding(writer: Writer) -> Self {
+        let held = Arc::clone(&writer.held);
+        Self {
+            lease: writer.lease.clone(),
+            state: State::empty(""),
+            heartbeat: lease::keep(Arc::clone(&writer.shared), writer.place.clone(), Arc::clone(&held)),
+            held,
+            writer: Arc::new(Mutex::new(writer)),
+            released: false,
+        }
+    }
+
+    /// Its writer, for work that is done in one go.
+    pub(super) async fn writer(&self) -> OwnedMutexGuard<Writer> {
+        Arc::clone(&self.writer).lock_owned().await
     }
 
     /// Reads the stack as it is now that nobody else can change it.
@@ -419,30 +435,16 @@ impl S3Session {
             writer.lineage = self.state.lineage.clone();
             return Ok(());
         };
-        let written_under = head.head.generation;
-        let found = place.read_under(&shared, head, lease.tail).await?;
-        let last = found.chain.generation.max(written_under);
-        if last >= self.lease.generation {
-            // The lease's item was removed by hand, and it began to count anew. What is written must be seen to come later.
-            let why = format!("its generation is {}, and {last} has been written under", self.lease.generation);
-            drop(writer);
-            return self.outrun(last, why).await;
-        }
+        let found = place.read_under(&shared, head, lease.tail, true).await?;
         writer.lineage = found.state.lineage.clone();
         writer.before = Before::Head(found.head.line.clone());
         writer.serial = Some(found.head.head.serial);
         writer.chain = found.chain;
         writer.batches = found.batches;
         self.state = found.state;
-        let left_over = left_over(&shared, &place, found.head.head.serial).await?;
-        if !left_over.is_empty() {
-            writer.tidy(found.head, left_over);
+        if !found.left_over.is_empty() {
+            writer.tidy(found.head, found.left_over);
         }
-        Ok(())
-    }
-
-    async fn outrun(&mut self, last: u64, why: String) -> Result<(), StoreError> {
-        let _ = (last, why);
         Ok(())
     }
 
@@ -451,7 +453,7 @@ impl S3Session {
     async fn write<T, F, Fut>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(tokio::sync::OwnedMutexGuard<Writer>) -> Fut + Send + 'static,
+        F: FnOnce(OwnedMutexGuard<Writer>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, StoreError>> + Send,
     {
         let writer = Arc::clone(&self.writer);
@@ -460,5 +462,62 @@ impl S3Session {
             what: "writing the state".into(),
             why: format!("{e}; run again to go on from what was written"),
         })?
+    }
+}
+
+#[async_trait]
+impl Session for S3Session {
+    fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    fn held(&self) -> Result<(), StoreError> {
+        self.held.check()
+    }
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    async fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        // Everything that can be wrong with an entry shows here, before a byte is sent.
+        let entries = entries.iter().map(wire::entry_text).collect::<Result<Vec<_>, _>>()?;
+        self.write(move |mut writer| async move { writer.append(&entries).await }).await
+    }
+
+    async fn checkpoint(&self, state: &State) -> Result<(), StoreError> {
+        wire::same_lineage(&self.state.lineage, state)?;
+        let (state, serial) = (state.clone(), state.serial);
+        let checkpoint = super::blocking(move || Checkpoint::encode(&state)).await?;
+        self.write(move |mut writer| async move { writer.checkpoint(&checkpoint, serial).await }).await
+    }
+
+    async fn record(&self, operation: &Operation) -> Result<(), StoreError> {
+        let line = wire::encode_operation(operation)?;
+        self.write(move |mut writer| async move { writer.record(line).await }).await
+    }
+
+    async fn release(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.released = true;
+        self.heartbeat.abort();
+        self.write(move |mut writer| async move { writer.give_back().await }).await
+    }
+}
+
+impl Drop for S3Session {
+    fn drop(&mut self) {
+        self.heartbeat.abort();
+        if self.released {
+            return;
+        }
+        // Whoever dropped it did not wait; if the lease can't be given back now, it ends by itself.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let writer = Arc::clone(&self.writer);
+            runtime.spawn(async move {
+                if let Err(e) = writer.lock().await.give_back().await {
+                    tracing::warn!("{e}");
+                }
+            });
+        }
     }
 }

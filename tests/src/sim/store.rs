@@ -443,7 +443,7 @@ impl World<'_> {
             match target.map(|o| o.ready) {
                 Some(true) => {}
                 Some(false) => self.violation(format!("{field} refers to {id}, which is not ready")),
-                None => return self.fail(ErrorKind::Invalid, "NoSuchObject", format!("{field}: {id} is not there")),
+                None => return self.fail(ErrorKind::NotFound, "NoSuchObject", format!("{field}: {id} is not there")),
             }
         }
         Ok(())

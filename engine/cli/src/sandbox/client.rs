@@ -92,7 +92,10 @@ pub(super) async fn exchange(port: u16, request: Request) -> Result<http::Respon
     let stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let mut out = http::Request::builder().method(request.method.as_str()).uri(request.path_and_query).body(Full::new(request.body))?;
+    let mut out = http::Request::builder()
+        .method(request.method.as_str())
+        .uri(request.path_and_query)
+        .body(Full::new(request.body))?;
     *out.headers_mut() = request.headers;
     out.headers_mut().insert(http::header::HOST, HeaderValue::from_str(&format!("127.0.0.1:{port}"))?);
     out.headers_mut().insert(HOST_HEADER, HeaderValue::from_str(&request.host)?);

@@ -138,12 +138,8 @@ impl Emulator {
         let action = form.get("Action").unwrap_or(operation);
         let reads = ["Describe", "Get", "List"].iter().any(|verb| action.starts_with(verb))
             || (action.is_empty() && ["GET", "HEAD"].contains(&request.method.as_str()));
-        let forwarded = MockRequest {
-            method: request.method,
-            uri: String::new(),
-            headers: request.headers,
-            body: request.body,
-        };
+        let forwarded =
+            MockRequest { method: request.method, uri: String::new(), headers: request.headers, body: request.body };
         let response = match service {
             "ec2" => self.ec2.handle(ACCOUNT_ID, region, &forwarded.body),
             "iam" => self.iam.handle(forwarded).await,
@@ -191,7 +187,8 @@ impl Address {
             let query = request.path_and_query.split_once('?')?.1;
             query.split('&').find_map(|q| q.strip_prefix("X-Amz-Credential=")).map(decode)
         });
-        let mut parts = scope.as_deref().and_then(|s| s.split([',', '&']).next()).unwrap_or_default().split('/').skip(2);
+        let mut parts =
+            scope.as_deref().and_then(|s| s.split([',', '&']).next()).unwrap_or_default().split('/').skip(2);
         let (region, service) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
 
         let host = request.host.split(':').next().unwrap_or_default();
@@ -203,13 +200,20 @@ impl Address {
             (signed, _) => signed,
         };
         let bucket = at.filter(|at| *at > 0).map(|at| labels[..at].join("."));
-        let region = if region.is_empty() { labels.iter().skip(1).find(|l| l.contains('-')).copied().unwrap_or(REGION) } else { region };
+        let region = if region.is_empty() {
+            labels.iter().skip(1).find(|l| l.contains('-')).copied().unwrap_or(REGION)
+        } else {
+            region
+        };
         Self { service: service.to_owned(), region: region.to_owned(), bucket }
     }
 
     fn s3_target(&self, path_and_query: &str) -> String {
         match &self.bucket {
-            Some(bucket) => format!("/{bucket}{}", path_and_query.strip_prefix("/?").map_or(path_and_query.to_owned(), |q| format!("?{q}"))),
+            Some(bucket) => format!(
+                "/{bucket}{}",
+                path_and_query.strip_prefix("/?").map_or(path_and_query.to_owned(), |q| format!("?{q}"))
+            ),
             None => path_and_query.to_owned(),
         }
     }
@@ -241,17 +245,26 @@ mod tests {
 
     #[test]
     fn the_signature_decides_and_the_host_is_second() {
-        let signed = "AWS4-HMAC-SHA256 Credential=phx/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0";
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=phx/20260101/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0";
         let cases = [
             ("127.0.0.1:4599", "/", signed, "ec2", "eu-west-1", None),
             ("sts.us-east-2.amazonaws.com", "/", "", "sts", "us-east-2", None),
             ("iam.amazonaws.com", "/", "", "iam", REGION, None),
             ("a.b.s3.us-east-2.amazonaws.com", "/k", "", "s3", "us-east-2", Some("a.b")),
-            ("127.0.0.1:1", "/b/k?X-Amz-Credential=x%2F2%2Fus-east-2%2Fs3%2Faws4_request&y=1", "", "s3", "us-east-2", None),
+            (
+                "127.0.0.1:1",
+                "/b/k?X-Amz-Credential=x%2F2%2Fus-east-2%2Fs3%2Faws4_request&y=1",
+                "",
+                "s3",
+                "us-east-2",
+                None,
+            ),
             ("localhost", "/", "", "", REGION, None),
         ];
         for (host, path, authorization, service, region, bucket) in cases {
-            let expected = Address { service: service.into(), region: region.into(), bucket: bucket.map(str::to_owned) };
+            let expected =
+                Address { service: service.into(), region: region.into(), bucket: bucket.map(str::to_owned) };
             assert_eq!(address(host, path, authorization), expected, "{host}{path}");
         }
     }

@@ -226,9 +226,11 @@ fn shown(role: &RoleView, full: bool) -> Value {
 
 fn details(role: &RoleView) -> Value {
     let mut fields = base(role);
-    let attached = role.attached_policies.iter().map(|a| json!({"PolicyName": a.policy_name, "PolicyArn": a.policy_arn}));
+    let attached =
+        role.attached_policies.iter().map(|a| json!({"PolicyName": a.policy_name, "PolicyArn": a.policy_arn}));
     let inline = role.inline_policies.iter();
-    let inline = inline.map(|i| json!({"PolicyName": i.policy_name, "PolicyDocument": encode(&utf8(&i.policy_document))}));
+    let inline =
+        inline.map(|i| json!({"PolicyName": i.policy_name, "PolicyDocument": encode(&utf8(&i.policy_document))}));
     fields.insert("AttachedManagedPolicies".to_owned(), attached.collect());
     fields.insert("RolePolicyList".to_owned(), inline.collect());
     fields.insert("InstanceProfileList".to_owned(), json!([]));

@@ -13,9 +13,8 @@ use winterbaume_core::{MockRequest, MockResponse, MockService, StateViewError, S
 
 use super::wire::{Fault, response};
 
-const RETENTIONS: &[i64] = &[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
-];
+const RETENTIONS: &[i64] =
+    &[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 pub(super) struct Logs {
     inner: CloudWatchLogsService,
@@ -54,7 +53,13 @@ impl Logs {
         }
     }
 
-    async fn call(&self, region: &str, action: &str, body: &Value, request: MockRequest) -> Result<MockResponse, Fault> {
+    async fn call(
+        &self,
+        region: &str,
+        action: &str,
+        body: &Value,
+        request: MockRequest,
+    ) -> Result<MockResponse, Fault> {
         let name = body["logGroupName"].as_str().unwrap_or_default();
         let key = format!("{region} {name}");
         match action {
@@ -69,7 +74,8 @@ impl Logs {
                 if let Some(mut group) = group {
                     group.kms_key_id = body["kmsKeyId"].as_str().map(str::to_owned);
                     group.deletion_protection_enabled = body["deletionProtectionEnabled"] == json!(true);
-                    let view = serde_json::from_value(json!({"log_groups": {name: group}})).map_err(|e| unavailable(&e))?;
+                    let view =
+                        serde_json::from_value(json!({"log_groups": {name: group}})).map_err(|e| unavailable(&e))?;
                     self.inner.merge(&self.account, region, view).await.map_err(|e| unavailable(&e))?;
                 }
                 if let Some(class) = body["logGroupClass"].as_str().filter(|c| *c != "STANDARD") {
@@ -80,7 +86,10 @@ impl Logs {
             "DeleteLogGroup" => {
                 let groups = self.snapshot(region).await.log_groups;
                 if groups.get(name).is_some_and(|g| g.deletion_protection_enabled) {
-                    return Err(Fault::new("ValidationException", format!("Log group {name} is protected from deletion")));
+                    return Err(Fault::new(
+                        "ValidationException",
+                        format!("Log group {name} is protected from deletion"),
+                    ));
                 }
                 self.classes.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
                 Ok(self.inner.handle(request).await)
@@ -106,7 +115,8 @@ impl Logs {
         };
         let after = body["nextToken"].as_str().unwrap_or_default();
         let limit = body["limit"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(50).clamp(1, 50);
-        let groups: BTreeMap<_, _> = self.snapshot(region).await.log_groups.into_iter().filter(|(_, g)| wanted(g)).collect();
+        let groups: BTreeMap<_, _> =
+            self.snapshot(region).await.log_groups.into_iter().filter(|(_, g)| wanted(g)).collect();
         let mut groups: Vec<_> = groups.into_values().filter(|g| g.name.as_str() > after).collect();
         let more = groups.len() > limit;
         groups.truncate(limit);

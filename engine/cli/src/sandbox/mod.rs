@@ -167,7 +167,9 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { dir: dir.to_owned(), _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(SandboxError::Io { what: format!("lock {}", path.display()), error }),
+            Err(TryLockError::Error(error)) => {
+                Err(SandboxError::Io { what: format!("lock {}", path.display()), error })
+            }
         }
     }
 }
@@ -211,7 +213,9 @@ impl Sandbox {
     }
 
     async fn with(lock: Lock) -> Result<Self> {
-        let here = Here::open(lock, Holder { pid: std::process::id(), port: None, server: false, token: String::new() }).await?;
+        let here =
+            Here::open(lock, Holder { pid: std::process::id(), port: None, server: false, token: String::new() })
+                .await?;
         Ok(Self { client: Client::Here(Arc::clone(&here.emulator)), here: Some(here) })
     }
 

@@ -75,7 +75,11 @@ impl S3 {
         if plain && request.method == "PUT" {
             if home.is_some() {
                 let message = "Your previous request to create the named bucket succeeded and you already own it.";
-                return Err(Fault { status: 409, code: "BucketAlreadyOwnedByYou".to_owned(), message: message.to_owned() });
+                return Err(Fault {
+                    status: 409,
+                    code: "BucketAlreadyOwnedByYou".to_owned(),
+                    message: message.to_owned(),
+                });
             }
             return self.create_bucket(region, bucket, request).await;
         }
@@ -90,7 +94,9 @@ impl S3 {
     async fn send(&self, region: &str, target: &str, mut request: MockRequest) -> MockResponse {
         request.uri = format!("https://s3.{region}.amazonaws.com{target}");
         // winterbaume reads the region from both places.
-        let scope = format!("AWS4-HMAC-SHA256 Credential=sandbox/19700101/{region}/s3/aws4_request, SignedHeaders=host, Signature=0");
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential=sandbox/19700101/{region}/s3/aws4_request, SignedHeaders=host, Signature=0"
+        );
         if let Ok(scope) = HeaderValue::from_str(&scope) {
             request.headers.insert(AUTHORIZATION, scope);
         }
@@ -123,8 +129,12 @@ impl S3 {
             settings.push(("ownershipControls", format!("<OwnershipControls>{rule}</OwnershipControls>")));
         }
         if header("x-amz-bucket-object-lock-enabled").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
-            settings.push(("versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".to_owned()));
-            let on = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
+            settings.push((
+                "versioning",
+                "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".to_owned(),
+            ));
+            let on =
+                "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
             settings.push(("object-lock", on.to_owned()));
         }
         if let Some(tags) = between(&body, "Tags") {
@@ -149,7 +159,8 @@ impl S3 {
         let buckets: BTreeMap<_, _> = self.snapshot().await.into_values().flat_map(|v| v.buckets).collect();
         let mut items = String::new();
         for (name, bucket) in buckets {
-            let created = bucket.creation_date.as_deref().and_then(|d| d.parse::<jiff::Timestamp>().ok()).unwrap_or_default();
+            let created =
+                bucket.creation_date.as_deref().and_then(|d| d.parse::<jiff::Timestamp>().ok()).unwrap_or_default();
             let created = created.strftime("%Y-%m-%dT%H:%M:%S.000Z");
             items.push_str(&format!(
                 "<Bucket><Name>{name}</Name><CreationDate>{created}</CreationDate><BucketRegion>{}</BucketRegion></Bucket>",
@@ -202,7 +213,8 @@ mod tests {
     #[test]
     fn chunks_are_joined() {
         let mut headers = HeaderMap::new();
-        let body = Bytes::from_static(b"5;chunk-signature=0\r\nhello\r\n1\r\n!\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n");
+        let body =
+            Bytes::from_static(b"5;chunk-signature=0\r\nhello\r\n1\r\n!\r\n0\r\nx-amz-checksum-crc32:AAAA\r\n\r\n");
         assert_eq!(unchunk(&mut headers, body.clone()), body, "not marked as chunked");
         headers.insert("x-amz-content-sha256", HeaderValue::from_static("STREAMING-UNSIGNED-PAYLOAD-TRAILER"));
         assert_eq!(unchunk(&mut headers, body), "hello!");

@@ -24,8 +24,8 @@ use tokio::task::JoinSet;
 use super::client::{HOST_HEADER, exchange};
 use super::emulator::{Request, host};
 use super::{
-    ACCESS_KEY_ID, ACCOUNT_ID, HOLDER_FILE, Here, Holder, Lock, OBJECTS_DIR, REGION, Result, SECRET_ACCESS_KEY, STATE_FILE, SandboxError,
-    doing,
+    ACCESS_KEY_ID, ACCOUNT_ID, HOLDER_FILE, Here, Holder, Lock, OBJECTS_DIR, REGION, Result, SECRET_ACCESS_KEY,
+    STATE_FILE, SandboxError, doing,
 };
 
 /// Where a server listens unless told otherwise.
@@ -138,7 +138,9 @@ pub async fn serve(dir: &Path, port: u16, ready: impl FnOnce(u16), until: impl F
     }
     drop(listener);
     // What is being answered is answered; idle connections are cut.
-    let _ = tokio::time::timeout(Duration::from_millis(200), async { while connections.join_next().await.is_some() {} }).await;
+    let _ =
+        tokio::time::timeout(Duration::from_millis(200), async { while connections.join_next().await.is_some() {} })
+            .await;
     connections.shutdown().await;
     match Arc::try_unwrap(server) {
         Ok(server) => server.here.close().await,
@@ -153,7 +155,10 @@ struct Server {
     stop: Notify,
 }
 
-async fn answer(server: Arc<Server>, request: HttpRequest<Incoming>) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    server: Arc<Server>,
+    request: HttpRequest<Incoming>,
+) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let path_and_query = head.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     if let Some(own) = path_and_query.strip_prefix(OWN) {
@@ -183,7 +188,10 @@ impl Server {
     async fn own(&self, method: &str, path: &str, headers: &HeaderMap) -> Response<Full<Bytes>> {
         if (method, path) == ("GET", "health") {
             let health = Health { pid: std::process::id(), dir: self.dir.clone() };
-            return plain(StatusCode::OK, serde_json::json!({"pid": health.pid, "dir": health.dir, "account": ACCOUNT_ID}).to_string());
+            return plain(
+                StatusCode::OK,
+                serde_json::json!({"pid": health.pid, "dir": health.dir, "account": ACCOUNT_ID}).to_string(),
+            );
         }
         if headers.get(TOKEN_HEADER).is_none_or(|t| t.as_bytes() != self.token.as_bytes()) {
             return plain(StatusCode::FORBIDDEN, "not for you".to_owned());
@@ -314,7 +322,8 @@ pub async fn start(dir: &Path, mut command: Command) -> Result<Status> {
         let ended = doing(|| "wait for the sandbox server".to_owned(), child.try_wait())?;
         if ended.is_some() || began.elapsed() > PATIENCE {
             let log = fs::read_to_string(&path).unwrap_or_default();
-            let how = ended.map_or_else(|| "did not answer in time".to_owned(), |status| format!("did not start ({status})"));
+            let how =
+                ended.map_or_else(|| "did not answer in time".to_owned(), |status| format!("did not start ({status})"));
             return Err(failed(format!("{how}\n  {} says: {}", path.display(), log.trim())));
         }
         tokio::time::sleep(POLL).await;
@@ -329,7 +338,9 @@ pub async fn stop(dir: &Path) -> Result<bool> {
     let began = Instant::now();
     while Lock::take(dir)?.is_none() {
         if began.elapsed() > PATIENCE {
-            return Err(failed(format!("(process {pid}) was asked to stop and is still running\n  hint: end that process")));
+            return Err(failed(format!(
+                "(process {pid}) was asked to stop and is still running\n  hint: end that process"
+            )));
         }
         tokio::time::sleep(POLL).await;
     }

@@ -8,8 +8,8 @@ use std::process::Command;
 use aws_credential_types::Credentials;
 use aws_sdk_cloudwatchlogs::types::LogGroupClass;
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, Filter, IpPermission, IpRange, ResourceType, SecurityGroupRuleRequest, SecurityGroupRuleUpdate, Tag,
-    TagSpecification, UserIdGroupPair, VpcAttributeName,
+    AttributeBooleanValue, Filter, IpPermission, IpRange, ResourceType, SecurityGroupRuleRequest,
+    SecurityGroupRuleUpdate, Tag, TagSpecification, UserIdGroupPair, VpcAttributeName,
 };
 use aws_sdk_iam::types::EntityType;
 use aws_sdk_s3::error::ProvideErrorMetadata;
@@ -63,7 +63,11 @@ impl Clients {
 
 fn tags(kind: ResourceType, name: &str) -> TagSpecification {
     let tag = |k: &str, v: &str| Tag::builder().key(k).value(v).build();
-    TagSpecification::builder().resource_type(kind).tags(tag("phx:intent", name)).tags(tag("Name", "naïve & <co>")).build()
+    TagSpecification::builder()
+        .resource_type(kind)
+        .tags(tag("phx:intent", name))
+        .tags(tag("Name", "naïve & <co>"))
+        .build()
 }
 
 fn by(name: &str, value: &str) -> Filter {
@@ -102,7 +106,8 @@ async fn furnish(c: &Clients) -> Furniture {
     let peer = c.ec2.create_security_group().group_name("peer").description("peer").vpc_id(&vpc).send().await.unwrap();
     let peer = peer.group_id.unwrap();
     let permission = IpPermission::builder().ip_protocol("tcp").from_port(443).to_port(443);
-    let open = permission.clone().ip_ranges(IpRange::builder().cidr_ip("10.0.0.0/8").description("inside").build()).build();
+    let open =
+        permission.clone().ip_ranges(IpRange::builder().cidr_ip("10.0.0.0/8").description("inside").build()).build();
     let group = permission.user_id_group_pairs(UserIdGroupPair::builder().group_id(&peer).build()).build();
     let mut rules = Vec::new();
     for (name, permission) in [("r1", open), ("r2", group)] {
@@ -115,15 +120,18 @@ async fn furnish(c: &Clients) -> Furniture {
 
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     let tag = |k: &str, v: &str| aws_sdk_iam::types::Tag::builder().key(k).value(v).build().unwrap();
-    let role = c.iam.create_role().role_name("app").path("/phx/").assume_role_policy_document(trust).description("für alle");
+    let role =
+        c.iam.create_role().role_name("app").path("/phx/").assume_role_policy_document(trust).description("für alle");
     let role = role.max_session_duration(7200).permissions_boundary("arn:aws:iam::aws:policy/PowerUserAccess");
     let role = role.tags(tag("phx:intent", "role")).tags(tag("Name", "é")).send().await.unwrap().role.unwrap();
     assert_eq!(role.arn(), format!("arn:aws:iam::{ACCOUNT_ID}:role/phx/app"));
     let policy = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceRole";
     c.iam.attach_role_policy().role_name("app").policy_arn(policy).send().await.unwrap();
 
-    let group = c.logs.create_log_group().log_group_name("/phx/app").kms_key_id("arn:aws:kms:us-west-2:000000000000:key/1");
-    let group = group.log_group_class(LogGroupClass::InfrequentAccess).deletion_protection_enabled(true).tags("Name", "é");
+    let group =
+        c.logs.create_log_group().log_group_name("/phx/app").kms_key_id("arn:aws:kms:us-west-2:000000000000:key/1");
+    let group =
+        group.log_group_class(LogGroupClass::InfrequentAccess).deletion_protection_enabled(true).tags("Name", "é");
     group.send().await.unwrap();
     c.logs.put_retention_policy().log_group_name("/phx/app").retention_in_days(30).send().await.unwrap();
 
@@ -131,10 +139,17 @@ async fn furnish(c: &Clients) -> Furniture {
     c.s3.create_bucket().bucket("phx-data").create_bucket_configuration(here().build()).send().await.unwrap();
     let on = s3t::VersioningConfiguration::builder().status(s3t::BucketVersioningStatus::Enabled).build();
     c.s3.put_bucket_versioning().bucket("phx-data").versioning_configuration(on).send().await.unwrap();
-    let kms = s3t::ServerSideEncryptionByDefault::builder().sse_algorithm(s3t::ServerSideEncryption::AwsKms).build().unwrap();
-    let rule = s3t::ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(kms).bucket_key_enabled(true);
+    let kms =
+        s3t::ServerSideEncryptionByDefault::builder().sse_algorithm(s3t::ServerSideEncryption::AwsKms).build().unwrap();
+    let rule =
+        s3t::ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(kms).bucket_key_enabled(true);
     let encryption = s3t::ServerSideEncryptionConfiguration::builder().rules(rule.build()).build().unwrap();
-    c.s3.put_bucket_encryption().bucket("phx-data").server_side_encryption_configuration(encryption).send().await.unwrap();
+    c.s3.put_bucket_encryption()
+        .bucket("phx-data")
+        .server_side_encryption_configuration(encryption)
+        .send()
+        .await
+        .unwrap();
     let tag = s3t::Tag::builder().key("Name").value("é").build().unwrap();
     let tagging = s3t::Tagging::builder().tag_set(tag).build().unwrap();
     c.s3.put_bucket_tagging().bucket("phx-data").tagging(tagging).send().await.unwrap();
@@ -214,12 +229,18 @@ async fn the_network_is_as_it_was_made_and_comes_apart_only_in_order() {
     refused!(c.ec2.describe_vpcs().vpc_ids("vpc-none"), "InvalidVpcID.NotFound");
     let subnet = c.ec2.describe_subnets().subnet_ids(&f.subnet).send().await.unwrap().subnets.unwrap().remove(0);
     assert_eq!(
-        (subnet.availability_zone(), subnet.availability_zone_id(), subnet.map_public_ip_on_launch(), subnet.available_ip_address_count()),
+        (
+            subnet.availability_zone(),
+            subnet.availability_zone_id(),
+            subnet.map_public_ip_on_launch(),
+            subnet.available_ip_address_count()
+        ),
         (Some("us-west-2b"), Some("usw2-az2"), Some(true), Some(251))
     );
     let table = c.ec2.describe_route_tables().filters(by("association.subnet-id", &f.subnet)).send().await.unwrap();
     let table = &table.route_tables()[0];
-    let targets: BTreeSet<_> = table.routes().iter().map(|r| (r.destination_cidr_block(), r.gateway_id(), r.nat_gateway_id())).collect();
+    let targets: BTreeSet<_> =
+        table.routes().iter().map(|r| (r.destination_cidr_block(), r.gateway_id(), r.nat_gateway_id())).collect();
     let expected = [
         (Some("10.0.0.0/16"), Some("local"), None),
         (Some("0.0.0.0/0"), Some(&*f.igw), None),
@@ -286,12 +307,21 @@ async fn rules_have_ids_tags_and_peers_and_change_in_place() {
     let change = SecurityGroupRuleUpdate::builder().security_group_rule_id(&f.rules[0]);
     let change = change.security_group_rule(new.description("changed").build()).build();
     c.ec2.modify_security_group_rules().group_id(&f.sg).security_group_rules(change).send().await.unwrap();
-    c.ec2.create_tags().resources(&f.rules[0]).tags(Tag::builder().key("Name").value("new").build()).send().await.unwrap();
+    c.ec2
+        .create_tags()
+        .resources(&f.rules[0])
+        .tags(Tag::builder().key("Name").value("new").build())
+        .send()
+        .await
+        .unwrap();
     c.ec2.delete_tags().resources(&f.rules[0]).tags(Tag::builder().key("phx:intent").build()).send().await.unwrap();
     let rule = c.ec2.describe_security_group_rules().security_group_rule_ids(&f.rules[0]).send().await.unwrap();
     let rule = &rule.security_group_rules()[0];
     let ports = (rule.from_port(), rule.to_port());
-    assert_eq!((rule.cidr_ipv4(), rule.description(), ports), (Some("10.1.0.0/16"), Some("changed"), (Some(80), Some(81))));
+    assert_eq!(
+        (rule.cidr_ipv4(), rule.description(), ports),
+        (Some("10.1.0.0/16"), Some("changed"), (Some(80), Some(81)))
+    );
     assert_eq!(rule.tags(), [Tag::builder().key("Name").value("new").build()]);
 
     let groups = c.ec2.describe_security_groups().group_ids(&f.sg).send().await.unwrap();
@@ -372,7 +402,10 @@ async fn log_groups_keep_key_class_protection_and_retention() {
     c.logs.untag_resource().resource_arn(arn).tag_keys("Name").send().await.unwrap();
     let tags = c.logs.list_tags_for_resource().resource_arn(arn).send().await.unwrap().tags.unwrap();
     assert_eq!(tags, [("b".to_owned(), "2".to_owned())].into());
-    refused!(c.logs.put_retention_policy().log_group_name("/phx/app").retention_in_days(2), "InvalidParameterException");
+    refused!(
+        c.logs.put_retention_policy().log_group_name("/phx/app").retention_in_days(2),
+        "InvalidParameterException"
+    );
     refused!(c.logs.create_log_group().log_group_name("/phx/app"), "ResourceAlreadyExistsException");
     refused!(c.logs.delete_log_group().log_group_name("/phx/app"), "ValidationException");
     let protection = c.logs.put_log_group_deletion_protection().log_group_identifier("/phx/app");
@@ -393,7 +426,11 @@ async fn buckets_belong_to_the_account_and_keep_their_objects() {
     let c = Clients::new(&sandbox);
     furnish(&c).await;
     let block = c.s3.get_public_access_block().bucket("phx-data").send().await.unwrap();
-    assert_eq!(block.public_access_block_configuration().unwrap().restrict_public_buckets(), Some(true), "as AWS makes buckets");
+    assert_eq!(
+        block.public_access_block_configuration().unwrap().restrict_public_buckets(),
+        Some(true),
+        "as AWS makes buckets"
+    );
     let off = s3t::PublicAccessBlockConfiguration::builder().block_public_acls(true).block_public_policy(false).build();
     c.s3.put_public_access_block().bucket("phx-data").public_access_block_configuration(off).send().await.unwrap();
     let block = c.s3.get_public_access_block().bucket("phx-data").send().await.unwrap();
@@ -432,7 +469,10 @@ async fn state_survives_and_ids_do_not_come_again() {
     let c = Clients::new(&sandbox);
     furnish(&c).await;
     let before = look(&c).await;
-    assert!(before.contains("naïve & <co>") && before.contains("10.9.0.0/16") && before.contains("PowerUserAccess"), "{before}");
+    assert!(
+        before.contains("naïve & <co>") && before.contains("10.9.0.0/16") && before.contains("PowerUserAccess"),
+        "{before}"
+    );
     sandbox.save().await.unwrap();
     drop((c, sandbox));
     for _ in 0..2 {
@@ -570,10 +610,17 @@ async fn a_server_serves_the_same_account() {
         let mut map = http::HeaderMap::new();
         map.extend(headers.iter().map(|(n, v)| (http::HeaderName::from_static(n), v.parse().unwrap())));
         let path_and_query = path.to_owned();
-        emulator::Request { method: "GET".into(), host: format!("127.0.0.1:{port}"), path_and_query, headers: map, body: bytes::Bytes::new() }
+        emulator::Request {
+            method: "GET".into(),
+            host: format!("127.0.0.1:{port}"),
+            path_and_query,
+            headers: map,
+            body: bytes::Bytes::new(),
+        }
     };
     let scope = "AWS4-HMAC-SHA256 Credential=x/20260101/us-west-2/s3/aws4_request, SignedHeaders=host, Signature=0";
-    let answer = client::exchange(port, raw("/phx-data?versioning", &[("authorization", scope.to_owned())])).await.unwrap();
+    let answer =
+        client::exchange(port, raw("/phx-data?versioning", &[("authorization", scope.to_owned())])).await.unwrap();
     assert!(String::from_utf8_lossy(answer.body()).contains("<Status>Enabled</Status>"), "{answer:?}");
     let answer = client::exchange(port, raw("/_phx/stop", &[("x-phx-token", "guess".to_owned())])).await.unwrap();
     assert_eq!(answer.status(), 403);

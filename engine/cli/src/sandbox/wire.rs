@@ -35,7 +35,8 @@ impl Params {
     }
 
     pub(super) fn number(&self, name: &str) -> Result<Option<i64>, Fault> {
-        let parse = |v: &str| v.parse().map_err(|_| Fault::invalid(format!("Value ({v}) for parameter {name} is invalid")));
+        let parse =
+            |v: &str| v.parse().map_err(|_| Fault::invalid(format!("Value ({v}) for parameter {name} is invalid")));
         self.get(name).map(parse).transpose()
     }
 
@@ -231,16 +232,23 @@ mod tests {
 
     #[test]
     fn filters_take_wildcards() {
-        for (pattern, text, expected) in
-            [("a*c", "abbc", true), ("a*c", "ab", false), ("?", "é", true), ("", "", true), ("*", "", true), ("a", "ab", false)]
-        {
+        for (pattern, text, expected) in [
+            ("a*c", "abbc", true),
+            ("a*c", "ab", false),
+            ("?", "é", true),
+            ("", "", true),
+            ("*", "", true),
+            ("a", "ab", false),
+        ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }
     }
 
     #[test]
     fn xml_is_escaped_and_lists_have_items() {
-        let Value::Object(members) = serde_json::json!({"a": "<&>", "b": [1, {"c": true}], "d": null}) else { unreachable!() };
+        let Value::Object(members) = serde_json::json!({"a": "<&>", "b": [1, {"c": true}], "d": null}) else {
+            unreachable!()
+        };
         assert_eq!(elements(&members, "item"), "<a>&lt;&amp;&gt;</a><b><item>1</item><item><c>true</c></item></b>");
     }
 }

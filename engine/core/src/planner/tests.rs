@@ -289,3 +289,65 @@ fn the_hash_tells_programs_apart_and_knows_no_secret() {
     p.set("a", "size", int(1));
     assert_ne!(first, program_hash(&p.program));
 }
+
+#[test]
+fn taking_the_protection_off_is_enough_to_replace() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    p.get("a").options.protect = true;
+    let state = p.applied();
+    p.set("a", "name", text("other"));
+    assert!(matches!(p.plan(&state), Err(PlanError::Protected(_))));
+    p.get("a").options.protect = false;
+    assert_eq!(op(&p.plan(&state).unwrap(), "a"), CREATE_FIRST);
+}
+
+#[test]
+fn objects_that_seem_to_need_each_other_are_all_deleted() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &["a"]);
+    let mut state = p.applied();
+    // An older object of a, from when a still needed b.
+    let record = Record { id: "old-a".into(), depends_on: [p.urn("b")].into(), ..Record::default() };
+    state.deposed.push(phx_model::state::Deposed { urn: p.urn("a"), record });
+    let plan = plan_destroy(&p.program.project, &p.program.stack, &state, &PlanOptions::default()).unwrap();
+    assert_eq!(plan.steps.len(), 3, "{:?}", ops(&plan));
+    let nothing = Program { resources: Vec::new(), ..p.program.clone() };
+    let actions = schedule(&plan, &nothing, &state);
+    assert!(actions.iter().any(|a| a.needs.is_empty()));
+    assert_eq!(run(&p, &state, &plan).len(), 3);
+}
+
+#[test]
+fn a_delete_does_not_wait_for_an_update_that_waits_for_it() {
+    let mut p = ProgramBuilder::new();
+    p.add_as(&UNIQUE, "shared", &[]).add("old", &[]).add("new", &[]).add("user", &[]);
+    p.set("shared", "size", int(1));
+    let shared = p.output("shared", "id");
+    p.set("old", "zone", shared.clone()).set("new", "zone", shared);
+    let uses = |p: &ProgramBuilder, name| Expr::Map([("uses".to_owned(), p.output(name, "id"))].into());
+    let (of_old, of_new) = (uses(&p, "old"), uses(&p, "new"));
+    p.set("user", "tags", of_old);
+    let state = p.applied();
+    // `shared` must go before its successor comes, so `old` and `new` must; and `user` leaves `old`, which is removed, for `new`.
+    p.set("shared", "name", text("other")).set("user", "tags", of_new);
+    p.program.resources.retain(|d| d.urn.name() != "old");
+    let plan = p.plan(&state).unwrap();
+    let order = run(&p, &state, &plan);
+    before(&order, "delete old", "delete shared");
+    before(&order, "create new", "update user");
+}
+
+#[test]
+fn what_is_dragged_along_does_not_depend_on_the_order_of_declaration() {
+    let mut p = ProgramBuilder::new();
+    p.add_as(&UNIQUE, "a", &[]).add("b", &["a"]);
+    p.set("a", "size", int(1));
+    let state = p.applied();
+    p.set("a", "name", text("other")).set("b", "name", text("other"));
+    p.get("b").options.depends_on.clear();
+    let plan = p.plan(&state).unwrap();
+    p.program.resources.reverse();
+    let reversed = p.plan(&state).unwrap();
+    assert_eq!((op(&plan, "b"), op(&reversed, "b")), (DELETE_FIRST, DELETE_FIRST));
+}

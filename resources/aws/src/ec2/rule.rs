@@ -122,9 +122,10 @@ impl Rule {
         let note = || self.description.clone();
         let v4 = self.cidr_ip.map(|c| IpRange::builder().cidr_ip(c.to_string()).set_description(note()).build());
         let v6 = self.cidr_ipv6.as_ref().map(|c| Ipv6Range::builder().cidr_ipv6(c).set_description(note()).build());
-        let list = self.prefix_list_id.as_ref().map(|id| {
-            sdk::PrefixListId::builder().prefix_list_id(id.as_str()).set_description(note()).build()
-        });
+        let list = self
+            .prefix_list_id
+            .as_ref()
+            .map(|id| sdk::PrefixListId::builder().prefix_list_id(id.as_str()).set_description(note()).build());
         let group = self.referenced_group_id.as_ref().map(|id| {
             let owner = self.source_security_group_owner_id.clone();
             UserIdGroupPair::builder().group_id(id.as_str()).set_user_id(owner).set_description(note()).build()
@@ -157,7 +158,9 @@ impl Rule {
 
     fn matches(&self, region: &str, direction: Direction, there: &sdk::SecurityGroupRule) -> bool {
         let inputs = BTreeMap::new();
-        let Some((there, _)) = read(region, direction, there, &Target { id: "", inputs: &inputs }) else { return false };
+        let Some((there, _)) = read(region, direction, there, &Target { id: "", inputs: &inputs }) else {
+            return false;
+        };
         let all = protocol_name(&self.ip_protocol) == "-1";
         there.group_id == self.group_id
             && there.ip_protocol == protocol_name(&self.ip_protocol)
@@ -207,7 +210,9 @@ pub(super) async fn create(
             rule.and_then(|rule| made(region, &rule))
                 .ok_or_else(|| ec2.unexpected("AuthorizeSecurityGroupIngress", "the answer names no rule"))
         }
-        Err(error) if error.kind == ErrorKind::AlreadyExists => taken(ec2, region, direction, want, intent, error).await,
+        Err(error) if error.kind == ErrorKind::AlreadyExists => {
+            taken(ec2, region, direction, want, intent, error).await
+        }
         Err(error) => Err(error),
     }
 }
@@ -341,15 +346,23 @@ macro_rules! manage_rule {
                 let ec2 = aws.ec2(cx).await?;
                 let region = aws.region(&cx.provider).await?;
                 let rules = rule::read_many(&ec2, targets).await?;
-                Ok(align(targets, rules, |rule| rule.security_group_rule_id(), |target, rule| {
-                    match rule::read(&region, $direction, rule, target) {
+                Ok(align(
+                    targets,
+                    rules,
+                    |rule| rule.security_group_rule_id(),
+                    |target, rule| match rule::read(&region, $direction, rule, target) {
                         Some((rule, (id, arn))) => Found::present(rule.into(), $outputs { id, arn }),
                         None => Found::Gone,
-                    }
-                }))
+                    },
+                ))
             }
 
-            async fn create(aws: &Aws, cx: &Cx, want: &$resolved, intent: &IntentId) -> Result<Created<Self>, CloudError> {
+            async fn create(
+                aws: &Aws,
+                cx: &Cx,
+                want: &$resolved,
+                intent: &IntentId,
+            ) -> Result<Created<Self>, CloudError> {
                 let ec2 = aws.ec2(cx).await?;
                 let region = aws.region(&cx.provider).await?;
                 rule::create(&ec2, cx, &region, $direction, &want.into(), intent).await.map(created)
@@ -424,22 +437,27 @@ mod tests {
 
     #[test]
     fn protocols_have_one_name() {
-        for (said, meant) in [("6", "tcp"), ("TCP", "tcp"), ("17", "udp"), ("all", "-1"), ("50", "50"), ("icmpv6", "icmpv6")] {
+        for (said, meant) in
+            [("6", "tcp"), ("TCP", "tcp"), ("17", "udp"), ("all", "-1"), ("50", "50"), ("icmpv6", "icmpv6")]
+        {
             assert_eq!(protocol_name(said), meant);
         }
     }
 
     #[test]
     fn ports_of_all_protocols_are_nobodys() {
-        let there = sdk::SecurityGroupRule::builder()
-            .security_group_rule_id("sgr-1")
-            .group_id("sg-1")
-            .is_egress(true)
-            .ip_protocol("-1")
-            .from_port(-1)
-            .to_port(-1)
-            .cidr_ipv4("0.0.0.0/0")
-            .build();
+        let there = || {
+            sdk::SecurityGroupRule::builder()
+                .security_group_rule_id("sgr-1")
+                .group_id("sg-1")
+                .is_egress(true)
+                .ip_protocol("-1")
+                .from_port(-1)
+                .to_port(-1)
+                .cidr_ipv4("0.0.0.0/0")
+        };
+        let named = there().description("mine").build();
+        let there = there().build();
         let inputs = [("from_port".to_owned(), Value::Int(0))].into();
         let (read, _) = read("us-west-2", Direction::Out, &there, &Target { id: "sgr-1", inputs: &inputs }).unwrap();
         assert_eq!((read.from_port, read.to_port), (Some(0), Some(-1)));
@@ -447,7 +465,6 @@ mod tests {
 
         let want = Rule { ip_protocol: "-1".into(), cidr_ip: Some("0.0.0.0/0".parse().unwrap()), ..rule() };
         assert!(want.matches("us-west-2", Direction::Out, &there) && is_default(&there));
-        let named = sdk::SecurityGroupRule { description: Some("mine".into()), ..there };
         assert!(!is_default(&named));
     }
 }

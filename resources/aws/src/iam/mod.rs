@@ -71,7 +71,8 @@ where
 /// All roles of the account with their tags, boundaries and attached policies.
 async fn role_details(iam: &Iam) -> Result<Vec<RoleDetail>, CloudError> {
     batch::pages(|marker| async move {
-        let request = iam.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE).set_marker(marker);
+        let request =
+            iam.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE).set_marker(marker);
         let answer = iam.read("GetAccountAuthorizationDetails", || request.clone().send()).await?;
         let next = answer.marker.filter(|_| answer.is_truncated);
         Ok((answer.role_detail_list.unwrap_or_default(), next))

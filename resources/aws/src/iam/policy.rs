@@ -101,13 +101,7 @@ enum Who {
 
 impl Statement {
     fn new(effect: &'static str) -> Self {
-        Self {
-            effect,
-            sid: None,
-            principals: BTreeMap::new(),
-            lists: BTreeMap::new(),
-            conditions: BTreeMap::new(),
-        }
+        Self { effect, sid: None, principals: BTreeMap::new(), lists: BTreeMap::new(), conditions: BTreeMap::new() }
     }
 
     /// A statement that allows.

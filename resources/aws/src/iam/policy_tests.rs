@@ -113,7 +113,10 @@ fn order_and_repetition_say_nothing() {
 #[test]
 fn case_matters_where_iam_heeds_it() {
     check_same(r#""Action":"S3:getobject""#, r#""Action":"s3:GetObject""#);
-    check_same(r#""Condition":{"Bool":{"AWS:securetransport":"true"}}"#, r#""Condition":{"Bool":{"aws:SecureTransport":"true"}}"#);
+    check_same(
+        r#""Condition":{"Bool":{"AWS:securetransport":"true"}}"#,
+        r#""Condition":{"Bool":{"aws:SecureTransport":"true"}}"#,
+    );
     check_differ(r#""Resource":"arn:aws:s3:::A""#, r#""Resource":"arn:aws:s3:::a""#);
     check_differ(r#""Sid":"A""#, r#""Sid":"a""#);
     check_differ(r#""Condition":{"X":{"k":"A"}}"#, r#""Condition":{"X":{"k":"a"}}"#);
@@ -126,7 +129,9 @@ fn accounts_are_their_roots() {
     let aws = |who: &str| format!(r#""Principal":{{"AWS":{who}}}"#);
     check_same(&aws(r#""123456789012""#), &aws(r#""arn:aws:iam::123456789012:root""#));
     check_same(&aws(r#""123456789012""#), &aws(r#"["arn:aws-cn:iam::123456789012:root"]"#));
-    for other in ["arn:aws:iam::123456789012:role/root", "arn:aws:iam::12345678901:root", "arn:aws:sts::123456789012:root"] {
+    for other in
+        ["arn:aws:iam::123456789012:role/root", "arn:aws:iam::12345678901:root", "arn:aws:sts::123456789012:root"]
+    {
         assert_eq!(account(other), other);
     }
     check_differ(&aws(r#""123456789012""#), r#""Principal":{"Federated":"arn:aws:iam::123456789012:root"}"#);
@@ -136,7 +141,10 @@ fn accounts_are_their_roots() {
 #[test]
 fn quotes_around_condition_values_say_nothing() {
     check_same(r#""Condition":{"Bool":{"k":true}}"#, r#""Condition":{"Bool":{"k":"true"}}"#);
-    check_same(r#""Condition":{"NumericLessThan":{"k":[5,2.5]}}"#, r#""Condition":{"NumericLessThan":{"k":["2.5","5"]}}"#);
+    check_same(
+        r#""Condition":{"NumericLessThan":{"k":[5,2.5]}}"#,
+        r#""Condition":{"NumericLessThan":{"k":["2.5","5"]}}"#,
+    );
 }
 
 #[test]
@@ -189,7 +197,9 @@ impl Random {
         let (a, b): (Vec<Value>, Vec<Value>) = statements.into_iter().unzip();
         let b = self.shuffled(&b);
         let document = |statements: Value| {
-            Value::Map([("Version".to_owned(), Value::String(VERSION.into())), ("Statement".to_owned(), statements)].into())
+            Value::Map(
+                [("Version".to_owned(), Value::String(VERSION.into())), ("Statement".to_owned(), statements)].into(),
+            )
         };
         let (a, b) = (document(Value::List(a)), document(alone(b)));
         (a, if self.below(2) == 0 { b } else { Value::String(b.to_plain_json().unwrap().to_string()) })

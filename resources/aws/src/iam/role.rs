@@ -162,7 +162,12 @@ impl Manage for Role {
         }
     }
 
-    async fn find(aws: &Aws, cx: &Cx, want: &RoleResolved, intent: &IntentId) -> Result<Option<Created<Self>>, CloudError> {
+    async fn find(
+        aws: &Aws,
+        cx: &Cx,
+        want: &RoleResolved,
+        intent: &IntentId,
+    ) -> Result<Option<Created<Self>>, CloudError> {
         let iam = &aws.iam(cx).await?;
         match get(iam, &want.role_name).await {
             Ok(role) => {
@@ -182,11 +187,8 @@ fn unknown_principal(error: &CloudError) -> bool {
 }
 
 fn created(role: Shown) -> Created<Role> {
-    let outputs = RoleOutputs {
-        role_name: RoleName::new(&role.role_name),
-        arn: Arn::new(role.arn),
-        role_id: role.role_id,
-    };
+    let outputs =
+        RoleOutputs { role_name: RoleName::new(&role.role_name), arn: Arn::new(role.arn), role_id: role.role_id };
     Created { id: role.role_name, outputs, complete: true }
 }
 

@@ -36,9 +36,12 @@ pub struct RolePolicyAttachment {
     pub policy_arn: Input<Arn>,
 }
 
-/// What AWS decides: nothing.
+/// What AWS decides.
 #[derive(Clone, Debug, PartialEq, Outputs)]
-pub struct RolePolicyAttachmentOutputs {}
+pub struct RolePolicyAttachmentOutputs {
+    /// Role and policy: `deploy/arn:aws:iam::aws:policy/ReadOnlyAccess`.
+    pub id: String,
+}
 
 /// Role and policy, by role.
 type Attached = HashMap<String, Result<HashSet<String>, CloudError>>;
@@ -124,7 +127,7 @@ impl Manage for RolePolicyAttachment {
 
 fn created(want: &RolePolicyAttachmentResolved) -> Created<RolePolicyAttachment> {
     let id = format!("{}/{}", want.role_name, want.policy_arn);
-    Created { id, outputs: RolePolicyAttachmentOutputs {}, complete: true }
+    Created { outputs: RolePolicyAttachmentOutputs { id: id.clone() }, id, complete: true }
 }
 
 /// Role and policy of an id: `deploy/arn:aws:iam::aws:policy/ReadOnlyAccess`. A role's name has no slash.
@@ -158,7 +161,7 @@ fn found(id: &str, attached: &Attached) -> Found<RolePolicyAttachment> {
     match attached.get(role) {
         Some(Ok(policies)) if policies.contains(policy) => Found::present(
             RolePolicyAttachmentResolved { role_name: RoleName::new(role), policy_arn: Arn::new(policy) },
-            RolePolicyAttachmentOutputs {},
+            RolePolicyAttachmentOutputs { id: id.to_owned() },
         ),
         Some(Err(error)) => Found::Failed(error.clone()),
         _ => Found::Gone,

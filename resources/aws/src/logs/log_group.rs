@@ -67,6 +67,8 @@ pub struct LogGroupOutputs {
     pub arn: Arn,
 }
 
+type TagMap = BTreeMap<String, String>;
+
 impl Manage for LogGroup {
     async fn read_many(aws: &Aws, cx: &Cx, targets: &[Target<'_>]) -> Result<Vec<Found<Self>>, CloudError> {
         let logs = &aws.logs(cx).await?;
@@ -74,17 +76,404 @@ impl Manage for LogGroup {
         names.sort_unstable();
         names.dedup();
         let groups = describe(logs, &names).await?;
-        let tags = tags_of(aws, cx, logs, targets, &groups).await?;
-        let region = aws.region(cx.provider()).await?;
-        let found = |target: &Target<'_>| match groups.get(target.id) {
-            None => Found::Gone,
-            Some(group) => match tags.get(target.id) {
-                Some(Err(error)) => Found::Failed(error.clone()),
-                Some(Ok(None)) => Found::Gone,
-                Some(Ok(Some(tags))) => shown(target, group, tags.clone(), &region),
-                None => shown(target, group, BTreeMap::new(), &region),
-            },
+        let tags = read_tags(aws, cx, logs, targets, &groups).await?;
+        let found = |target: &Target<'_>| match (groups.get(target.id), tags.get(target.id).cloned()) {
+            (None, _) | (_, Some(Ok(None))) => Found::Gone,
+            (_, Some(Err(error))) => Found::Failed(error),
+            (Some(group), Some(Ok(Some(tags)))) => shown(logs, target, group, tags),
+            (Some(group), None) => shown(logs, target, group, TagMap::new()),
         };
         Ok(targets.iter().map(found).collect())
+    }
+
+    async fn create(
+        aws: &Aws,
+        cx: &Cx,
+        want: &LogGroupResolved,
+        intent: &IntentId,
+    ) -> Result<Created<Self>, CloudError> {
+        let logs = &aws.logs(cx).await?;
+        // Before the call, since after it a failure would lose the group.
+        let outputs = outputs(aws, cx, &want.log_group_name).await?;
+        let request = logs
+            .create_log_group()
+            .log_group_name(&want.log_group_name)
+            .set_kms_key_id(want.kms_key_id.as_ref().map(Arn::to_string))
+            .set_log_group_class(want.log_group_class.as_deref().map(LogGroupClass::from))
+            .set_deletion_protection_enabled(want.deletion_protection_enabled)
+            .set_tags(Some(with_intent(&want.tags, intent).into_iter().collect()));
+        match once_free(cx, || logs.write("CreateLogGroup", || request.clone().send())).await {
+            Ok(_) => Ok(created(want, outputs)),
+            // Perhaps this very intent's, made by a call whose answer was lost.
+            Err(taken) if taken.kind == ErrorKind::AlreadyExists => {
+                Self::find(aws, cx, want, intent).await?.ok_or(taken)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn finish(
+        aws: &Aws,
+        cx: &Cx,
+        id: &str,
+        want: &LogGroupResolved,
+    ) -> Result<Option<LogGroupOutputs>, CloudError> {
+        let logs = &aws.logs(cx).await?;
+        if let Some(days) = want.retention_in_days {
+            put_retention(logs, cx, id, days).await?;
+        }
+        Ok(None)
+    }
+
+    async fn update(
+        aws: &Aws,
+        cx: &Cx,
+        id: &str,
+        _want: &LogGroupResolved,
+        change: &LogGroupChange,
+    ) -> Result<Option<LogGroupOutputs>, CloudError> {
+        let logs = &aws.logs(cx).await?;
+        match &change.retention_in_days {
+            Some(FieldChange { after: Some(days), .. }) => put_retention(logs, cx, id, *days).await?,
+            Some(FieldChange { after: None, .. }) => {
+                let request = logs.delete_retention_policy().log_group_name(id);
+                once_free(cx, || logs.write_idempotent("DeleteRetentionPolicy", || request.clone().send())).await?;
+            }
+            None => {}
+        }
+        match &change.kms_key_id {
+            Some(FieldChange { after: Some(key), .. }) => {
+                let request = logs.associate_kms_key().log_group_name(id).kms_key_id(key.as_str());
+                once_free(cx, || logs.write_idempotent("AssociateKmsKey", || request.clone().send())).await?;
+            }
+            Some(FieldChange { after: None, .. }) => {
+                let request = logs.disassociate_kms_key().log_group_name(id);
+                once_free(cx, || logs.write_idempotent("DisassociateKmsKey", || request.clone().send())).await?;
+            }
+            None => {}
+        }
+        if let Some(change) = &change.deletion_protection_enabled {
+            let enabled = change.after.unwrap_or(false);
+            let request =
+                logs.put_log_group_deletion_protection().log_group_identifier(id).deletion_protection_enabled(enabled);
+            let send = || logs.write_idempotent("PutLogGroupDeletionProtection", || request.clone().send());
+            once_free(cx, send).await?;
+        }
+        if let Some(change) = &change.tags {
+            let arn = outputs(aws, cx, id).await?.arn;
+            update_tags(logs, &arn, TagDelta::of(change)).await?;
+        }
+        Ok(None)
+    }
+
+    async fn delete(aws: &Aws, cx: &Cx, id: &str, was: Option<&LogGroupResolved>) -> Result<(), CloudError> {
+        let logs = &aws.logs(cx).await?;
+        let request = logs.delete_log_group().log_group_name(id);
+        match once_free(cx, || logs.write_idempotent("DeleteLogGroup", || request.clone().send())).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            Err(error) if was.is_some_and(|was| was.deletion_protection_enabled == Some(true)) => {
+                Err(error.hint("the group is protected: set deletion_protection_enabled to false first"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn find(
+        aws: &Aws,
+        cx: &Cx,
+        want: &LogGroupResolved,
+        intent: &IntentId,
+    ) -> Result<Option<Created<Self>>, CloudError> {
+        let logs = &aws.logs(cx).await?;
+        let Some(group) = describe_one(logs, &want.log_group_name).await? else { return Ok(None) };
+        let arn = arn(&group).ok_or_else(|| nameless(logs))?;
+        let Some(tags) = list_tags(logs, &arn).await? else { return Ok(None) };
+        owner::check(&format!("the log group {}", want.log_group_name), &tags, intent)?;
+        let log_group_name = LogGroupName::new(&want.log_group_name);
+        Ok(Some(created(want, LogGroupOutputs { log_group_name, arn })))
+    }
+}
+
+fn created(want: &LogGroupResolved, outputs: LogGroupOutputs) -> Created<LogGroup> {
+    Created { id: want.log_group_name.clone(), outputs, complete: want.retention_in_days.is_none() }
+}
+
+/// CreateLogGroup's answer is empty, but the ARN is known beforehand.
+async fn outputs(aws: &Aws, cx: &Cx, name: &str) -> Result<LogGroupOutputs, CloudError> {
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let arn = Arn::of("logs", &region, &account, &format!("log-group:{name}"));
+    Ok(LogGroupOutputs { log_group_name: LogGroupName::new(name), arn })
+}
+
+/// Repeats a change while another one to the same group is under way, as the API's documentation asks.
+async fn once_free<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, CloudError>>,
+{
+    wait::eventually(cx, UNTIL_FREE, |e| e.code.as_deref() == Some("OperationAbortedException"), call).await
+}
+
+async fn put_retention(logs: &Logs, cx: &Cx, name: &str, days: i32) -> Result<(), CloudError> {
+    let request = logs.put_retention_policy().log_group_name(name).retention_in_days(days);
+    once_free(cx, || logs.write_idempotent("PutRetentionPolicy", || request.clone().send())).await?;
+    Ok(())
+}
+
+async fn update_tags(logs: &Logs, arn: &Arn, delta: TagDelta) -> Result<(), CloudError> {
+    if !delta.set.is_empty() {
+        let request = logs.tag_resource().resource_arn(arn.as_str()).set_tags(Some(delta.set.into_iter().collect()));
+        logs.write_idempotent("TagResource", || request.clone().send()).await?;
+    }
+    if !delta.remove.is_empty() {
+        let keys = delta.remove.into_iter().collect();
+        let request = logs.untag_resource().resource_arn(arn.as_str()).set_tag_keys(Some(keys));
+        logs.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    Ok(())
+}
+
+/// Reads groups by name; `names` are sorted.
+async fn describe(logs: &Logs, names: &[&str]) -> Result<HashMap<String, Shown>, CloudError> {
+    let mut found = HashMap::new();
+    if names.len() > ONE_BY_ONE && list(logs, names, &mut found).await? {
+        return Ok(found);
+    }
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !found.contains_key(*name)).collect();
+    let asked = batch::each(missing, |name| describe_one(logs, name)).await?;
+    found.extend(asked.into_iter().flatten().filter_map(by_name));
+    Ok(found)
+}
+
+/// Lists the groups that begin as all of `names` do. It gives up when others turn out to own so many there that asking one by one costs
+/// no more. Tells whether what was not found is not there.
+async fn list(logs: &Logs, names: &[&str], found: &mut HashMap<String, Shown>) -> Result<bool, CloudError> {
+    let prefix = common_prefix(names);
+    let mut token = None;
+    for _ in 0..pages_worth(names.len()) {
+        let (groups, next) = page(logs, prefix, token.clone()).await?;
+        // The list is sorted.
+        let passed = groups.last().and_then(Shown::log_group_name) > names.last().copied();
+        let wanted = |name: &str| names.binary_search(&name).is_ok();
+        found.extend(groups.into_iter().filter_map(by_name).filter(|(name, _)| wanted(name)));
+        if next.is_none() || found.len() == names.len() {
+            return Ok(true);
+        }
+        if passed || next == token {
+            break;
+        }
+        token = next;
+    }
+    Ok(false)
+}
+
+/// How many pages a list may take: twice as many as it must, and never more than there are names.
+fn pages_worth(names: usize) -> usize {
+    (2 * names.div_ceil(PAGE) + 4).min(names)
+}
+
+/// One page of the groups whose names begin so.
+async fn page(logs: &Logs, prefix: &str, token: Option<String>) -> Result<(Vec<Shown>, Option<String>), CloudError> {
+    let prefix = Some(prefix.to_owned()).filter(|p| !p.is_empty());
+    let limit = i32::try_from(PAGE).ok();
+    let request = logs.describe_log_groups().set_log_group_name_prefix(prefix).set_limit(limit).set_next_token(token);
+    let answer = logs.read("DescribeLogGroups", || request.clone().send()).await?;
+    Ok((answer.log_groups.unwrap_or_default(), answer.next_token.filter(|t| !t.is_empty())))
+}
+
+/// Reads one group. Of all names that begin with its own, which the call asks for, it sorts first.
+async fn describe_one(logs: &Logs, name: &str) -> Result<Option<Shown>, CloudError> {
+    let (groups, _) = page(logs, name, None).await?;
+    Ok(groups.into_iter().find(|g| g.log_group_name() == Some(name)))
+}
+
+fn by_name(group: Shown) -> Option<(String, Shown)> {
+    Some((group.log_group_name.clone()?, group))
+}
+
+/// What sorted names have in common at their beginning.
+fn common_prefix<'a>(names: &[&'a str]) -> &'a str {
+    let (Some(first), Some(last)) = (names.first(), names.last()) else { return "" };
+    let end = first.char_indices().zip(last.chars()).find(|((_, a), b)| a != b).map(|((i, _), _)| i);
+    &first[..end.unwrap_or_else(|| first.len().min(last.len()))]
+}
+
+/// Reads the tags of the groups whose tags matter. `None` for a group that is gone by now.
+///
+/// The tagging API tells a hundred groups' at once, but it may be forbidden or missing, and lags behind changes. So where it does not
+/// say what was last set, CloudWatch Logs itself is asked.
+async fn read_tags<'t>(
+    aws: &Aws,
+    cx: &Cx,
+    logs: &Logs,
+    targets: &[Target<'t>],
+    groups: &HashMap<String, Shown>,
+) -> Result<HashMap<&'t str, Result<Option<TagMap>, CloudError>>, CloudError> {
+    let wanted = targets.iter().filter(|t| t.wants("tags"));
+    let wanted: Vec<(&Target<'t>, Arn)> = wanted.filter_map(|t| Some((t, arn(groups.get(t.id)?)?))).collect();
+    let mut told = HashMap::new();
+    if wanted.len() > ONE_BY_ONE {
+        let arns: Vec<String> = wanted.iter().map(|(_, arn)| arn.to_string()).collect();
+        match tagging(aws, cx, &arns).await {
+            Ok(answer) => told = answer,
+            Err(error) => tracing::debug!(%error, "tags are read group by group"),
+        }
+    }
+    batch::each(wanted, |(target, arn)| {
+        let told = told.remove(arn.as_str()).filter(|tags| agrees(target, tags));
+        async move {
+            let tags = match told {
+                Some(tags) => Ok(Some(tags)),
+                None => list_tags(logs, &arn).await,
+            };
+            Ok((target.id, tags))
+        }
+    })
+    .await
+    .map(|all| all.into_iter().collect())
+}
+
+/// Whether the tags are those that phx last set. Nothing is known against those of an object that is being adopted.
+fn agrees(target: &Target<'_>, tags: &TagMap) -> bool {
+    let visible = tags.iter().filter(|(key, _)| !is_hidden(key));
+    match target.inputs.get("tags").map(TagMap::from_value) {
+        Some(Ok(set)) => visible.eq(set.iter()),
+        Some(Err(_)) => false,
+        None => true,
+    }
+}
+
+/// Tags by ARN, from the tagging API.
+async fn tagging(aws: &Aws, cx: &Cx, arns: &[String]) -> Result<HashMap<String, TagMap>, CloudError> {
+    let tagging = &aws.tagging(cx).await?;
+    let chunks = batch::each(arns.chunks(ARNS), |arns| {
+        batch::pages(move |token| async move {
+            // A token stands for the whole request, and does not go with a list of ARNs.
+            let request = match token {
+                Some(token) => tagging.get_resources().pagination_token(token),
+                None => tagging.get_resources().set_resource_arn_list(Some(arns.to_vec())),
+            };
+            let answer = tagging.read("GetResources", || request.clone().send()).await?;
+            Ok((answer.resource_tag_mapping_list.unwrap_or_default(), answer.pagination_token))
+        })
+    });
+    let tags = chunks.await?.into_iter().flatten().filter_map(|resource| {
+        let tags = resource.tags.unwrap_or_default().into_iter().map(|t| (t.key, t.value)).collect();
+        Some((resource.resource_arn?, tags))
+    });
+    Ok(tags.collect())
+}
+
+/// Tags of one group; `None` if it is not there.
+async fn list_tags(logs: &Logs, arn: &Arn) -> Result<Option<TagMap>, CloudError> {
+    let request = logs.list_tags_for_resource().resource_arn(arn.as_str());
+    match logs.read("ListTagsForResource", || request.clone().send()).await {
+        Ok(answer) => Ok(Some(answer.tags.unwrap_or_default().into_iter().collect())),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The ARN in the form without `:*`, which older answers do not have.
+fn arn(group: &Shown) -> Option<Arn> {
+    let long = || group.arn().map(|arn| arn.strip_suffix(":*").unwrap_or(arn));
+    group.log_group_arn().or_else(long).map(Arn::new)
+}
+
+fn nameless(logs: &Logs) -> CloudError {
+    logs.unexpected("DescribeLogGroups", "the answer holds a group without an ARN")
+}
+
+fn shown(logs: &Logs, target: &Target<'_>, group: &Shown, tags: TagMap) -> Found<LogGroup> {
+    match arn(group) {
+        Some(arn) => {
+            let outputs = LogGroupOutputs { log_group_name: LogGroupName::new(target.id), arn };
+            Found::present(fields(target, group, tags), outputs)
+        }
+        None => Found::Failed(nameless(logs)),
+    }
+}
+
+fn fields(target: &Target<'_>, group: &Shown, tags: TagMap) -> LogGroupResolved {
+    // Where a policy of the account's decides, the answer tells its retention in place of the group's own, which then is not known.
+    let retention_in_days = match group.retention_policy_name() {
+        Some(_) => target.inputs.get("retention_in_days").and_then(|days| i32::from_value(days).ok()),
+        None => group.retention_in_days(),
+    };
+    LogGroupResolved {
+        log_group_name: target.id.to_owned(),
+        retention_in_days,
+        kms_key_id: group.kms_key_id().map(Arn::new),
+        log_group_class: group.log_group_class().map(|class| class.as_str().to_owned()),
+        deletion_protection_enabled: Some(group.deletion_protection_enabled().unwrap_or(false)),
+        tags,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use phx_model::{Value, ValueMap};
+
+    use super::*;
+
+    fn inputs(json: &str) -> ValueMap {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn group(name: &str) -> Shown {
+        Shown::builder().log_group_name(name).arn(format!("arn:aws:logs:r:1:log-group:{name}:*")).build()
+    }
+
+    #[test]
+    fn names_have_a_beginning_in_common() {
+        assert_eq!(common_prefix(&["/aws/eks/a", "/aws/eks/b", "/aws/vpc"]), "/aws/");
+        assert_eq!(common_prefix(&["app", "app-1", "app-2"]), "app");
+        assert_eq!(common_prefix(&["a", "b"]), "");
+        assert_eq!(common_prefix(&["è", "é"]), "");
+        assert_eq!(common_prefix(&["one"]), "one");
+        assert_eq!(common_prefix(&[]), "");
+    }
+
+    #[test]
+    fn a_list_may_cost_no_more_than_asking() {
+        assert_eq!(pages_worth(4), 4);
+        assert_eq!(pages_worth(10), 6);
+        assert_eq!(pages_worth(200), 12);
+        assert!(pages_worth(10_000) >= 10_000 / PAGE);
+    }
+
+    #[test]
+    fn the_arn_has_no_star() {
+        assert_eq!(arn(&group("g")), Some(Arn::new("arn:aws:logs:r:1:log-group:g")));
+        let both = Shown::builder().arn("x:*").log_group_arn("y").build();
+        assert_eq!(arn(&both), Some(Arn::new("y")));
+        assert_eq!(arn(&Shown::builder().build()), None);
+    }
+
+    #[test]
+    fn tags_that_are_not_what_was_set_are_asked_for_again() {
+        let set = inputs(r#"{"tags":{"a":"1"}}"#);
+        let none = inputs(r#"{"log_group_name":"g"}"#);
+        let told = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let target = Target { id: "g", inputs: &set };
+        assert!(agrees(&target, &told(&[("a", "1"), ("phx:intent", "i"), ("aws:x", "y")])));
+        for lagging in [&[][..], &[("a", "2")], &[("a", "1"), ("b", "1")]] {
+            assert!(!agrees(&target, &told(lagging)), "{lagging:?}");
+        }
+        assert!(agrees(&Target { id: "g", inputs: &none }, &told(&[("a", "1")])));
+    }
+
+    #[test]
+    fn an_accounts_retention_does_not_look_like_the_groups() {
+        let set = inputs(r#"{"retention_in_days":30}"#);
+        let target = Target { id: "g", inputs: &set };
+        let own = Shown::builder().retention_in_days(7).build();
+        assert_eq!(fields(&target, &own, TagMap::new()).retention_in_days, Some(7));
+        let governed = Shown::builder().retention_in_days(7).retention_policy_name("all").build();
+        assert_eq!(fields(&target, &governed, TagMap::new()).retention_in_days, Some(30));
+        let empty = ValueMap::from([("tags".to_owned(), Value::Null)]);
+        let unset = Target { id: "g", inputs: &empty };
+        assert_eq!(fields(&unset, &governed, TagMap::new()).retention_in_days, None);
     }
 }

@@ -10,7 +10,8 @@ impl Region {
     pub(super) fn allocate_address(&mut self, p: &Params) -> Answer {
         let taken = |ip: &String| self.any(Kind::ElasticIp, "publicIp", ip);
         // 203.0.113.0/24 and 198.51.100.0/24 are reserved for documentation: nobody is ever reached at them.
-        let mut free = (1..=254).flat_map(|n| [format!("203.0.113.{n}"), format!("198.51.100.{n}")]).filter(|ip| !taken(ip));
+        let mut free =
+            (1..=254).flat_map(|n| [format!("203.0.113.{n}"), format!("198.51.100.{n}")]).filter(|ip| !taken(ip));
         let ip = match p.get("Address") {
             Some(ip) => ip.to_owned(),
             None => free.next().ok_or_else(|| {
@@ -64,12 +65,16 @@ impl Region {
         }
         if public && !self.any(Kind::InternetGateway, "attachmentSet.vpcId", &vpc_id) {
             // AWS accepts the request and the gateway then fails; the reason is the same.
-            return Err(Fault::new("Gateway.NotAttached", format!("Network {vpc_id} has no Internet gateway attached")));
+            return Err(Fault::new(
+                "Gateway.NotAttached",
+                format!("Network {vpc_id} has no Internet gateway attached"),
+            ));
         }
 
         // The addresses that NAT gateways already have in this subnet come first.
         let used = self.of(Kind::Natgateway).filter(|(_, o)| text(o, "subnetId") == subnet_id);
-        let mut next: usize = 4 + used.map(|(_, o)| values(&o.fields, "natGatewayAddressSet.privateIp").len()).sum::<usize>();
+        let mut next: usize =
+            4 + used.map(|(_, o)| values(&o.fields, "natGatewayAddressSet.privateIp").len()).sum::<usize>();
         let mut private = |wanted: Option<&str>| {
             next += 1;
             wanted.map(str::to_owned).or_else(|| Some(range?.address(u32::try_from(next).ok()?)))

@@ -347,7 +347,9 @@ impl Region {
 
     fn get(&self, kind: Kind, id: &str) -> Result<&Object, Fault> {
         let found = self.objects.get(id).filter(|o| o.kind == kind);
-        found.ok_or_else(|| Fault::new(kind.spec().not_found, format!("The {} ID '{id}' does not exist", kind.spec().name)))
+        found.ok_or_else(|| {
+            Fault::new(kind.spec().not_found, format!("The {} ID '{id}' does not exist", kind.spec().name))
+        })
     }
 
     fn get_mut(&mut self, kind: Kind, id: &str) -> Result<&mut Object, Fault> {

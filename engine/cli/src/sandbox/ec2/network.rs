@@ -53,7 +53,11 @@ fn block(p: &Params, code: &str) -> Result<Range, Fault> {
     let range = Range::parse(cidr).ok_or_else(|| {
         Fault::invalid(format!("Value ({cidr}) for parameter cidrBlock is invalid. This is not a valid CIDR block."))
     })?;
-    if (16..=28).contains(&range.bits) { Ok(range) } else { Err(Fault::new(code, format!("The CIDR '{cidr}' is invalid."))) }
+    if (16..=28).contains(&range.bits) {
+        Ok(range)
+    } else {
+        Err(Fault::new(code, format!("The CIDR '{cidr}' is invalid.")))
+    }
 }
 
 fn associated(id: &str, field: &str, cidr: &str, state_field: &str) -> Value {
@@ -69,8 +73,12 @@ fn one_attribute<'a>(p: &'a Params, known: &[(&'static str, &'static str)]) -> R
     let mut given: Vec<_> = given.collect();
     match (given.pop(), given.is_empty()) {
         (Some(one), true) => Ok(one),
-        (None, _) => Err(Fault::new("MissingParameter", "The request must contain exactly one attribute that can be modified")),
-        (Some(_), false) => Err(Fault::new("InvalidParameterCombination", "Fields for multiple attribute types specified")),
+        (None, _) => {
+            Err(Fault::new("MissingParameter", "The request must contain exactly one attribute that can be modified"))
+        }
+        (Some(_), false) => {
+            Err(Fault::new("InvalidParameterCombination", "Fields for multiple attribute types specified"))
+        }
     }
 }
 
@@ -129,7 +137,8 @@ impl Region {
                 holders.join(", ")
             )));
         }
-        let groups: Vec<String> = self.of(Kind::SecurityGroup).filter(|(_, o)| text(o, "vpcId") == id).map(|g| g.0.clone()).collect();
+        let groups: Vec<String> =
+            self.of(Kind::SecurityGroup).filter(|(_, o)| text(o, "vpcId") == id).map(|g| g.0.clone()).collect();
         self.objects.retain(|_, o| text(o, "vpcId") != id && !groups.iter().any(|g| text(o, "groupId") == g));
         done()
     }
@@ -139,7 +148,9 @@ impl Region {
         let vpc = self.get(Kind::Vpc, id)?;
         let name = p.required("Attribute")?;
         if !["enableDnsSupport", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"].contains(&name) {
-            return Err(Fault::invalid(format!("Value ({name}) for parameter attribute is invalid. Unknown attribute.")));
+            return Err(Fault::invalid(format!(
+                "Value ({name}) for parameter attribute is invalid. Unknown attribute."
+            )));
         }
         Ok(json!({"vpcId": id, name: {"value": vpc.hidden.get(name).unwrap_or(&json!(false))}}))
     }
@@ -164,9 +175,14 @@ impl Region {
         if !Range::parse(text(vpc, "cidrBlock")).is_some_and(|v| v.contains(range)) {
             return Err(Fault::new("InvalidSubnet.Range", format!("The CIDR '{range}' is invalid.")));
         }
-        let conflicts = |o: &Object| text(o, "vpcId") == vpc_id && Range::parse(text(o, "cidrBlock")).is_some_and(|r| r.overlaps(range));
+        let conflicts = |o: &Object| {
+            text(o, "vpcId") == vpc_id && Range::parse(text(o, "cidrBlock")).is_some_and(|r| r.overlaps(range))
+        };
         if self.of(Kind::Subnet).any(|(_, o)| conflicts(o)) {
-            return Err(Fault::new("InvalidSubnet.Conflict", format!("The CIDR '{range}' conflicts with another subnet")));
+            return Err(Fault::new(
+                "InvalidSubnet.Conflict",
+                format!("The CIDR '{range}' conflicts with another subnet"),
+            ));
         }
         let zones = self.zones();
         let zone = match (p.get("AvailabilityZone"), p.get("AvailabilityZoneId")) {
@@ -236,7 +252,8 @@ impl Region {
             ],
         )?;
         let fields = &mut self.get_mut(Kind::Subnet, p.required("SubnetId")?)?.fields;
-        let nested = ["hostnameType", "enableResourceNameDnsARecord", "enableResourceNameDnsAAAARecord"].contains(&name);
+        let nested =
+            ["hostnameType", "enableResourceNameDnsARecord", "enableResourceNameDnsAAAARecord"].contains(&name);
         let options = fields.get_mut("privateDnsNameOptionsOnLaunch").and_then(Value::as_object_mut);
         match options.filter(|_| nested) {
             Some(options) => options.insert(name.to_owned(), scalar(value)),
@@ -256,7 +273,10 @@ impl Region {
         self.get(Kind::Vpc, vpc_id)?;
         let gateway = self.get(Kind::InternetGateway, id)?;
         if !values(&gateway.fields, "attachmentSet.vpcId").is_empty() {
-            return Err(Fault::new("Resource.AlreadyAssociated", format!("resource {id} is already attached to a network")));
+            return Err(Fault::new(
+                "Resource.AlreadyAssociated",
+                format!("resource {id} is already attached to a network"),
+            ));
         }
         if self.any(Kind::InternetGateway, "attachmentSet.vpcId", vpc_id) {
             let message = format!("Network {vpc_id} already has an internet gateway attached");
@@ -272,7 +292,10 @@ impl Region {
         self.get(Kind::Vpc, vpc_id)?;
         let gateway = self.get(Kind::InternetGateway, id)?;
         if !values(&gateway.fields, "attachmentSet.vpcId").iter().any(|v| v == vpc_id) {
-            return Err(Fault::new("Gateway.NotAttached", format!("resource {id} is not attached to network {vpc_id}")));
+            return Err(Fault::new(
+                "Gateway.NotAttached",
+                format!("resource {id} is not attached to network {vpc_id}"),
+            ));
         }
         let public = |o: &Object| {
             text(o, "vpcId") == vpc_id && text(o, "connectivityType") == "public" && text(o, "state") != "deleted"
@@ -307,10 +330,16 @@ impl Region {
         };
         // us-west-2 → usw2, ap-southeast-1 → apse1.
         let mut short = self.name.clone();
-        for (word, letter) in [("north", "n"), ("south", "s"), ("east", "e"), ("west", "w"), ("central", "c"), ("-", "")] {
+        for (word, letter) in
+            [("north", "n"), ("south", "s"), ("east", "e"), ("west", "w"), ("central", "c"), ("-", "")]
+        {
             short = short.replace(word, letter);
         }
-        letters.chars().zip(1..).map(|(letter, n)| (format!("{}{letter}", self.name), format!("{short}-az{n}"))).collect()
+        letters
+            .chars()
+            .zip(1..)
+            .map(|(letter, n)| (format!("{}{letter}", self.name), format!("{short}-az{n}")))
+            .collect()
     }
 
     pub(super) fn availability_zones(&self) -> Value {
@@ -338,7 +367,10 @@ mod tests {
         let range = |s: &str| Range::parse(s).unwrap();
         assert_eq!(range("10.0.3.7/16").to_string(), "10.0.0.0/16");
         assert!(range("0.0.0.0/0").contains(range("255.255.255.255/32")));
-        assert!(range("10.0.0.0/24").overlaps(range("10.0.0.128/25")) && !range("10.0.0.0/24").overlaps(range("10.0.1.0/24")));
+        assert!(
+            range("10.0.0.0/24").overlaps(range("10.0.0.128/25"))
+                && !range("10.0.0.0/24").overlaps(range("10.0.1.0/24"))
+        );
         for bad in ["10.0.0.0", "10.0.0/8", "10.0.0.0/33", "a/8"] {
             assert!(Range::parse(bad).is_none(), "{bad}");
         }
@@ -346,7 +378,9 @@ mod tests {
 
     #[test]
     fn zone_ids_follow_the_region() {
-        for (name, expected) in [("us-west-2", "usw2-az1"), ("ap-southeast-2", "apse2-az1"), ("eu-central-1", "euc1-az1")] {
+        for (name, expected) in
+            [("us-west-2", "usw2-az1"), ("ap-southeast-2", "apse2-az1"), ("eu-central-1", "euc1-az1")]
+        {
             let region = Region { name: name.to_owned(), ..Region::default() };
             assert_eq!(region.zones()[0].1, expected);
         }

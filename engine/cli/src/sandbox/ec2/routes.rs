@@ -26,12 +26,18 @@ const TARGETS: &[(&str, &str)] = &[
     ("VpcEndpointId", "gatewayId"),
 ];
 
-fn given<'a>(p: &'a Params, known: &[(&'static str, &'static str)], what: &str) -> Result<(&'static str, &'a str), Fault> {
+fn given<'a>(
+    p: &'a Params,
+    known: &[(&'static str, &'static str)],
+    what: &str,
+) -> Result<(&'static str, &'a str), Fault> {
     let mut found: Vec<_> = known.iter().filter_map(|(param, field)| Some((*field, p.get(param)?))).collect();
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
         (None, _) => Err(Fault::new("MissingParameter", format!("The request must contain a {what}"))),
-        (Some(_), false) => Err(Fault::new("InvalidParameterCombination", format!("The request must contain exactly one {what}"))),
+        (Some(_), false) => {
+            Err(Fault::new("InvalidParameterCombination", format!("The request must contain exactly one {what}")))
+        }
     }
 }
 
@@ -43,7 +49,9 @@ fn destination(p: &Params) -> Result<(&'static str, String), Fault> {
     }
     match super::network::Range::parse(value) {
         Some(range) => Ok((field, range.to_string())),
-        None => Err(Fault::invalid(format!("Value ({value}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block."))),
+        None => Err(Fault::invalid(format!(
+            "Value ({value}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block."
+        ))),
     }
 }
 
@@ -85,15 +93,21 @@ impl Region {
         let (field, destination) = destination(p)?;
         let (target_field, target) = given(p, TARGETS, "target")?;
         if target.starts_with(Kind::InternetGateway.spec().prefix) {
-            let missing = || Fault::new("InvalidGatewayID.NotFound", format!("The gateway ID '{target}' does not exist"));
+            let missing =
+                || Fault::new("InvalidGatewayID.NotFound", format!("The gateway ID '{target}' does not exist"));
             let gateway = self.get(Kind::InternetGateway, target).map_err(|_| missing())?;
             let vpc_id = text(table, "vpcId");
             if Self::attached_vpc(&gateway.fields).as_deref() != Some(vpc_id) {
-                let message = format!("route table {} and network gateway {target} belong to different networks", text(table, "routeTableId"));
+                let message = format!(
+                    "route table {} and network gateway {target} belong to different networks",
+                    text(table, "routeTableId")
+                );
                 return Err(Fault::invalid(message));
             }
         }
-        if target_field == "natGatewayId" && self.get(Kind::Natgateway, target).is_ok_and(|n| text(n, "state") == "available") {
+        if target_field == "natGatewayId"
+            && self.get(Kind::Natgateway, target).is_ok_and(|n| text(n, "state") == "available")
+        {
             // Fine.
         } else if target_field == "natGatewayId" {
             let message = format!("The natGateway ID '{target}' does not exist");
@@ -108,7 +122,10 @@ impl Region {
         let route = self.route(table, p, "CreateRoute")?;
         let (field, destination) = destination(p)?;
         if values(&table.fields, &format!("routeSet.{field}")).contains(&destination) {
-            return Err(Fault::new("RouteAlreadyExists", format!("The route identified by {destination} already exists.")));
+            return Err(Fault::new(
+                "RouteAlreadyExists",
+                format!("The route identified by {destination} already exists."),
+            ));
         }
         edit(self.get_mut(Kind::RouteTable, id)?, "routeSet", |routes| routes.push(route));
         done()
@@ -153,7 +170,8 @@ impl Region {
             _ => return Err(Fault::new("MissingParameter", "The request must contain either SubnetId or GatewayId")),
         };
         if self.any(Kind::RouteTable, &format!("associationSet.{field}"), target) {
-            let message = format!("the specified association for route table {id} conflicts with an existing association");
+            let message =
+                format!("the specified association for route table {id} conflicts with an existing association");
             return Err(Fault::new("Resource.AlreadyAssociated", message));
         }
         let new = association(id, Some((field, target)));
@@ -177,7 +195,9 @@ impl Region {
         let id = p.required("AssociationId")?;
         let main = |o: &Object| {
             let associations = o.fields.get("associationSet").and_then(Value::as_array);
-            associations.is_some_and(|a| a.iter().any(|a| a["routeTableAssociationId"] == json!(id) && a["main"] == json!(true)))
+            associations.is_some_and(|a| {
+                a.iter().any(|a| a["routeTableAssociationId"] == json!(id) && a["main"] == json!(true))
+            })
         };
         if self.of(Kind::RouteTable).any(|(_, o)| main(o)) {
             return Err(Fault::invalid(format!("cannot disassociate the main route table association {id}")));

@@ -20,10 +20,20 @@ pub(super) type Rules<'a> = BTreeMap<&'a str, Vec<&'a Fields>>;
 
 /// What makes two rules of a group the same rule.
 fn key(rule: &Fields) -> Vec<Option<&Value>> {
-    ["groupId", "isEgress", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "cidrIpv6", "prefixListId", "referencedGroupInfo"]
-        .iter()
-        .map(|f| rule.get(*f))
-        .collect()
+    [
+        "groupId",
+        "isEgress",
+        "ipProtocol",
+        "fromPort",
+        "toPort",
+        "cidrIpv4",
+        "cidrIpv6",
+        "prefixListId",
+        "referencedGroupInfo",
+    ]
+    .iter()
+    .map(|f| rule.get(*f))
+    .collect()
 }
 
 fn protocol(name: &str) -> String {
@@ -43,7 +53,9 @@ impl Region {
         let vpc_id = p.required("VpcId")?;
         self.get(Kind::Vpc, vpc_id)?;
         if name.starts_with("sg-") || name == "default" {
-            return Err(Fault::invalid(format!("Value ({name}) for parameter groupName is invalid. The name is reserved")));
+            return Err(Fault::invalid(format!(
+                "Value ({name}) for parameter groupName is invalid. The name is reserved"
+            )));
         }
         if self.of(Kind::SecurityGroup).any(|(_, g)| text(g, "groupName") == name && text(g, "vpcId") == vpc_id) {
             let message = format!("The security group '{name}' already exists for VPC '{vpc_id}'");
@@ -58,7 +70,8 @@ impl Region {
 
     /// With the rule that lets everything out, which AWS makes too.
     pub(super) fn add_security_group(&mut self, name: &str, description: &str, vpc_id: &str, p: &Params) -> String {
-        let fields = json!({"ownerId": self.account, "groupName": name, "groupDescription": description, "vpcId": vpc_id});
+        let fields =
+            json!({"ownerId": self.account, "groupName": name, "groupDescription": description, "vpcId": vpc_id});
         let id = self.add(Kind::SecurityGroup, "groupId", fields, p);
         let arn = self.arn(Kind::SecurityGroup, &id);
         if let Some(group) = self.objects.get_mut(&id) {
@@ -77,7 +90,8 @@ impl Region {
             return Err(Fault::new("CannotDelete", message));
         }
         let refers = |rule: &Object| {
-            text(rule, "groupId") != id && super::values(&rule.fields, "referencedGroupInfo.groupId").iter().any(|g| g == id)
+            text(rule, "groupId") != id
+                && super::values(&rule.fields, "referencedGroupInfo.groupId").iter().any(|g| g == id)
         };
         if self.of(Kind::SecurityGroupRule).any(|(_, rule)| refers(rule)) {
             return Err(Fault::dependency(format!("resource {id} has a dependent object")));
@@ -186,7 +200,10 @@ impl Region {
         if ids.is_empty() {
             for rule in self.requested(p, group, egress)? {
                 ids.push(self.same_rule(&rule).ok_or_else(|| {
-                    Fault::new("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+                    Fault::new(
+                        "InvalidPermission.NotFound",
+                        "The specified rule does not exist in this security group.",
+                    )
                 })?);
             }
         }
@@ -250,7 +267,10 @@ impl Region {
         if changes.is_empty() {
             for rule in self.requested(p, group, egress)? {
                 let id = self.same_rule(&rule).ok_or_else(|| {
-                    Fault::new("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+                    Fault::new(
+                        "InvalidPermission.NotFound",
+                        "The specified rule does not exist in this security group.",
+                    )
                 })?;
                 changes.push((id, rule.get("description").and_then(Value::as_str).map(str::to_owned)));
             }

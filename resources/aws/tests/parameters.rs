@@ -1,0 +1,99 @@
+//! Every parameter that AWS has for a type can be set, or `left-out.tsv` says why not.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use phx_model::schema::Schema;
+
+fn manifest(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The lines of a table, each as its columns.
+fn table(path: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| {
+        panic!("{}: {e}\nthe list of AWS's parameters is expected beside the workspace, in shared/", path.display())
+    });
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+/// AWS's name as a field has it: `EnableResourceNameDnsAAAARecord` → `enable_resource_name_dns_aaaa_record`.
+fn snake_case(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
+    let mut out = String::new();
+    for (i, c) in chars.iter().enumerate() {
+        let after_lower = i > 0 && !chars[i - 1].is_uppercase();
+        let before_lower = i > 0 && chars.get(i + 1).is_some_and(|next| next.is_lowercase());
+        if c.is_uppercase() && (after_lower || before_lower) && i > 0 {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+#[test]
+fn names_are_converted_as_aws_writes_them() {
+    for (aws, ours) in [
+        ("CidrBlock", "cidr_block"),
+        ("Ipv6CidrBlockNetworkBorderGroup", "ipv6_cidr_block_network_border_group"),
+        ("EnableDns64", "enable_dns64"),
+        ("EnableResourceNameDnsARecordOnLaunch", "enable_resource_name_dns_a_record_on_launch"),
+        ("EnableResourceNameDnsAAAARecordOnLaunch", "enable_resource_name_dns_aaaa_record_on_launch"),
+        ("VpcId", "vpc_id"),
+    ] {
+        assert_eq!(snake_case(aws), ours);
+    }
+}
+
+#[test]
+fn every_parameter_can_be_set_or_is_left_out_for_a_reason() {
+    let schemas: BTreeMap<&str, &Schema> = phx_aws::schemas().into_iter().map(|s| (s.type_name, s)).collect();
+    let mut left_out: BTreeSet<Vec<String>> = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for line in table(&manifest("left-out.tsv")) {
+        if line.len() != 4 || line[3].trim().is_empty() {
+            wrong.push(format!("left-out.tsv: not type, operation, parameter and reason: {line:?}"));
+            continue;
+        }
+        left_out.insert(line[..3].to_vec());
+    }
+    let mut known = BTreeSet::new();
+    let mut types = BTreeSet::new();
+    for line in table(&manifest("../../../shared/api-parameters.tsv")) {
+        let [type_name, operation, parameter, ..] = line.as_slice() else { panic!("{line:?}") };
+        let Some(schema) = schemas.get(type_name.as_str()) else { continue };
+        types.insert(type_name.clone());
+        let key = vec![type_name.clone(), operation.clone(), parameter.clone()];
+        match (schema.field(&snake_case(parameter)).is_some(), left_out.contains(&key)) {
+            (true, false) | (false, true) => {}
+            (true, true) => wrong.push(format!("{key:?} can be set and is listed as left out")),
+            (false, false) => wrong.push(format!("{key:?} can neither be set nor is it listed in left-out.tsv")),
+        }
+        known.insert(key);
+    }
+    wrong.extend(left_out.difference(&known).map(|key| format!("left-out.tsv: AWS has no {key:?}")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(types.len() >= 11, "only {types:?} were compared");
+}
+
+#[test]
+fn schemas_are_complete() {
+    for schema in phx_aws::schemas() {
+        assert!(!schema.doc.is_empty(), "{}", schema.type_name);
+        assert!(schema.terraform.is_some(), "{}", schema.type_name);
+        // CloudFormation attaches policies as a part of the role.
+        let inlined = schema.type_name == "aws:iam:RolePolicyAttachment";
+        assert_eq!(schema.cloudformation.is_none(), inlined, "{}", schema.type_name);
+        assert!(schema.outputs.iter().any(|o| o.name == "id" || o.name == "arn"), "{}", schema.type_name);
+        for name in schema.unique {
+            assert!(schema.field(name).is_some(), "{}: unique names {name}", schema.type_name);
+        }
+        for field in schema.fields {
+            assert!(!field.doc.is_empty(), "{}.{}", schema.type_name, field.name);
+            assert!(!(field.required && field.write_only), "{}.{}", schema.type_name, field.name);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The way back from damage: to an older checkpoint, or to what is left of the present.
+
+use std::path::PathBuf;
+
+use phx_model::state::State;
+use phx_model::store::{Holder, Session, StoreError};
+use phx_model::urn::StackName;
+
+use super::objects::HEAD_NAME;
+use super::place::{Batch, Place, batch_of};
+use super::session::{S3Session, Writer, take};
+use super::table::{self, Before, HeadItem, Item};
+use super::{S3Store, Shared};
+use crate::local::RolledBack;
+use crate::wire::{Checkpoint, Head, MAX_SMALL};
+
+impl S3Store {
+    /// Makes an older state the present one, under a lease of its own, as a new checkpoint with a new serial. The head and the journal that were in
+    /// force are kept in the bucket.
+    ///
+    /// `to` names a checkpoint by its serial. Without it: if the journal is damaged, what it says up to its first bad line; if the checkpoint or
+    /// the head is, the newest good checkpoint; if nothing is, the checkpoint before the present one.
+    pub async fn rollback(
+        &self,
+        stack: &StackName,
+        holder: &Holder,
+        to: Option<u64>,
+    ) -> Result<RolledBack, StoreError> {
+        let (shared, place) = (&self.shared, self.place(stack));
+        let (head, lease) = place.read_items(shared).await?;
+        let written_under = present(&place, head.as_ref())?.map_or(0, |head| head.head.generation);
+        let lease = lease.map(|item| table::LeaseItem::decode(&item).map_err(|why| place.damaged_lease(why))).transpose()?;
+        let (held, item) = take(shared, &place, holder, None, lease, written_under).await?;
+        let tail = item.tail;
+        let session = S3Session::holding(Writer::new(shared.clone(), place.clone(), held, item.lease));
+        let done = roll_back(shared, &place, &session, tail, to).await;
+        let released = Box::new(session).release().await;
+        let done = done?;
+        released?;
+        Ok(done)
+    }
+}
+
+/// The head, if it can be read. A newer format is not damage.
+fn present(place: &Place, item: Option<&Item>) -> Result<Option<HeadItem>, StoreError> {
+    match item.map(HeadItem::decode) {
+        Some(Ok(head)) => Ok(Some(head)),
+        Some(Err(newer @ crate::wire::Unreadable::Newer(_))) => Err(newer.at(place.item(table::HEAD), "")),
+        Some(Err(_)) | None => Ok(None),
+    }
+}
+
+async fn roll_back(
+    shared: &Shared,
+    place: &Place,
+    session: &S3Session,
+    tail: Option<(u64, u64)>,
+    to: Option<u64>,
+) -> Result<RolledBack, StoreError> {
+    // Read again: until the lease was ours it could move.
+    let (item, _) = place.read_items(shared).await?;
+    let head = present(place, item.as_ref())?;
+    let items = place.journal_items(shared, None).await?;
+    let kept = place.checkpoints(shared).await?;
+    let copy = place.read_object(shared, HEAD_NAME, MAX_SMALL).await?;
+
+    let present = Present { head: head.as_ref(), items: &items, tail };
+    let (from, mut state) = choose(shared, place, &present, &kept, to).await?;
+    let journals = items.iter().filter_map(|item| table::journal_numbers(table::text_of(item, table::SORT).ok()?));
+    let serials = journals
+        .map(|(serial, _)| serial)
+        .chain(kept.iter().map(|(serial, _)| *serial))
+        .chain(head.iter().map(|head| head.head.serial))
+        .chain(copy.iter().filter_map(|bytes| Some(Head::decode(bytes).ok()?.serial)));
+    let last = serials.max().unwrap_or(0);
+    state.serial = last.checked_add(1).ok_or_else(|| StoreError::Unwritable {
+        what: format!("a checkpoint of stack {}", place.stack),
+        why: "its serial would be too large".into(),
+    })?;
+
+    let mut set_aside = Vec::new();
+    let mut keep = Vec::new();
+    if let Some(line) = item.as_ref().and_then(|item| table::text_of(item, "head").ok()) {
+        keep.push(("head.json", line.as_bytes().to_vec()));
+    }
+    let lines: Vec<u8> = items.iter().flat_map(|item| raw(item).into_bytes()).collect();
+    if !lines.is_empty() {
+        keep.push(("journal.jsonl", lines));
+    }
+    let mut writer = session.writer().await;
+    for (name, bytes) in keep {
+        // Spilled batches stay where they are; their items' lines name them.
+        let key = place.key(&format!("before-{}/{}-{name}", state.serial, &crate::wire::sha256(&bytes)[..16]));
+        writer.put_immutable(&key, &bytes).await?;
+        set_aside.push(PathBuf::from(format!("{}{key}", place.bucket)));
+    }
+    writer.lineage = state.lineage.clone();
+    writer.before = match (&item, &head) {
+        (None, _) => Before::Nothing,
+        (Some(_), Some(head)) => Before::Head(head.line.clone()),
+        (Some(_), None) => Before::Anything,
+    };
+    writer.batches = items.iter().filter_map(batch_of).map(|batch| Batch { spill: None, ..batch }).collect();
+    let checkpoint = Checkpoint::encode(&state)?;
+    writer.install(&checkpoint, state.serial).await?;
+    Ok(RolledBack { state, from, set_aside })
+}
+
+/// What an item says, for keeping: its lines, or which object has them.
+fn raw(item: &Item) -> String {
+    match (table::text_of(item, "lines"), table::text_of(item, "spill")) {
+        (Ok(lines), _) => lines.to_owned(),
+        (_, Ok(spill)) => format!("{{\"spill\":{spill:?}}}\n"),
+        _ => format!("{{\"unreadable\":{:?}}}\n", format!("{item:?}")),
+    }
+}
+
+/// What is in force, good or not.
+struct Present<'a> {
+    head: Option<&'a HeadItem>,
+    items: &'a [Item],
+    tail: Option<(u64, u64)>,
+}
+
+/// The state to go back to, and the serial of the checkpoint it is made from.
+async fn choose(
+    shared: &Shared,
+    place: &Place,
+    present: &Present<'_>,
+    kept: &[(u64, String)],
+    to: Option<u64>,
+) -> Result<(u64, State), StoreError> {
+    let Present { head, items, tail } = *present;
+    let nothing = |why: String| StoreError::Io { what: format!("rolling stack {} back", place.stack), why };
+    let wanted = |serial: u64| to.is_none_or(|to| serial == to);
+    let mut below = u64::MAX;
+    if let (Some(HeadItem { head, .. }), None) = (head, to) {
+        below = head.serial;
+        match place.read_base(shared, head).await {
+            Ok(mut state) => {
+                let of_head = |item: &&Item| {
+                    let numbers = table::text_of(item, table::SORT).ok().and_then(table::journal_numbers);
+                    numbers.is_some_and(|(serial, _)| serial == head.serial)
+                };
+                let current: Vec<Item> = items.iter().filter(of_head).cloned().collect();
+                match place.fold(shared, head, &current, tail, &mut state).await?.stopped {
+                    Some(StoreError::Damaged { .. }) => return Ok((head.serial, state)),
+                    Some(error) => return Err(error),
+                    None => {}
+                }
+            }
+            Err(StoreError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    for (serial, sha256) in kept.iter().filter(|(serial, _)| wanted(*serial) && *serial < below) {
+        match place.read_checkpoint(shared, *serial, sha256).await {
+            // A state of another lineage is not this stack's, whatever lies in its folder.
+            Ok(state) if head.is_none_or(|head| head.head.lineage == state.lineage) => return Ok((*serial, state)),
+            Ok(_) | Err(StoreError::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(nothing(match to {
+        Some(serial) => format!("there is no good checkpoint {serial} in {}{}", place.bucket, place.folder),
+        None => format!("there is no good checkpoint in {}{} to go back to", place.bucket, place.folder),
+    }))
+}

@@ -1,0 +1,210 @@
+//! A store in an emulator, reached through an HTTP client that breaks what it is told to.
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses its part
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use phx_model::urn::ProjectName;
+use phx_state::s3::InitOptions;
+use phx_state::{S3Store, S3Url};
+use phx_tests::emulator::Emulator;
+
+/// What becomes of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It arrives and is answered.
+    Passes,
+    /// It never arrives.
+    Lost,
+    /// It arrives, and its answer does not.
+    AnswerLost,
+    /// It is answered with this status, and has no effect.
+    Refused(u16),
+    /// It arrives, and is answered with this status.
+    DoneAndRefused(u16),
+    /// It arrives after so many milliseconds.
+    Late(u64),
+    /// It arrives, and half of the answer's body does not.
+    Cut,
+}
+
+/// Says what becomes of a request: its number from 0, and what it is (`PUT` or a DynamoDB operation's name).
+pub(crate) type Decide = Arc<dyn Fn(u64, &str) -> Fate + Send + Sync>;
+
+/// An HTTP client before a real one.
+#[derive(Clone)]
+pub(crate) struct Wire {
+    real: SharedHttpClient,
+    decide: Arc<Mutex<Decide>>,
+    sent: Arc<AtomicU64>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Wire {
+    pub(crate) fn new() -> Self {
+        Self {
+            real: Builder::new().build_http(),
+            decide: Arc::new(Mutex::new(Arc::new(|_, _| Fate::Passes))),
+            sent: Arc::default(),
+            log: Arc::default(),
+        }
+    }
+
+    /// Decides anew, counting requests from 0.
+    pub(crate) fn decide(&self, decide: impl Fn(u64, &str) -> Fate + Send + Sync + 'static) {
+        let mut current = self.decide.lock().unwrap();
+        *current = Arc::new(decide);
+        self.sent.store(0, Ordering::SeqCst);
+        self.log.lock().unwrap().clear();
+    }
+
+    pub(crate) fn pass_all(&self) {
+        self.decide(|_, _| Fate::Passes);
+    }
+
+    /// How many requests there were since it was last decided.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Which they were.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let real = self.real.http_connector(settings, components);
+        SharedHttpConnector::new(Line { wire: self.clone(), real })
+    }
+}
+
+#[derive(Debug)]
+struct Line {
+    wire: Wire,
+    real: SharedHttpConnector,
+}
+
+fn reset() -> ConnectorError {
+    ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
+}
+
+fn refusal(status: u16) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from("{}"))
+}
+
+impl HttpConnector for Line {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let what = request.headers().get("x-amz-target").and_then(|t| t.split('.').nth(1)).unwrap_or(request.method());
+        let what = what.to_owned();
+        let n = self.wire.sent.fetch_add(1, Ordering::SeqCst);
+        let decide = Arc::clone(&*self.wire.decide.lock().unwrap());
+        let fate = decide(n, &what);
+        self.wire.log.lock().unwrap().push(format!("{what} {} {fate:?}", request.uri()));
+        let real = self.real.clone();
+        HttpConnectorFuture::new(async move {
+            match fate {
+                Fate::Passes => real.call(request).await,
+                Fate::Lost => Err(reset()),
+                Fate::AnswerLost => {
+                    drain(real.call(request).await?).await;
+                    Err(reset())
+                }
+                Fate::Refused(status) => Ok(refusal(status)),
+                Fate::DoneAndRefused(status) => {
+                    drain(real.call(request).await?).await;
+                    Ok(refusal(status))
+                }
+                Fate::Late(ms) => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    real.call(request).await
+                }
+                Fate::Cut => {
+                    let mut answer = real.call(request).await?;
+                    let body = drain_body(answer.take_body()).await;
+                    let half = body[..body.len() / 2].to_vec();
+                    Ok(answer.map(|_| SdkBody::from(half.clone())))
+                }
+            }
+        })
+    }
+}
+
+async fn drain(mut answer: HttpResponse) {
+    drain_body(answer.take_body()).await;
+}
+
+async fn drain_body(body: SdkBody) -> Vec<u8> {
+    aws_sdk_s3::primitives::ByteStream::new(body).collect().await.map(|b| b.to_vec()).unwrap_or_default()
+}
+
+/// The SDK's configuration for an emulator, with nothing of the environment in it.
+pub(crate) fn config(emulator: &str, client: impl HttpClient + 'static) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
+        .region(Region::new("us-west-2"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test")))
+        .http_client(client)
+        .endpoint_url(emulator)
+        .build()
+}
+
+/// A store of its own in an emulator, by its bucket's name.
+pub(crate) fn store(emulator: &str, bucket: &str, parameters: &str, wire: &Wire) -> S3Store {
+    let url = S3Url::parse(&format!("s3://{bucket}/team/phx?table={bucket}-table{parameters}")).unwrap();
+    S3Store::new(&url, ProjectName::new("demo").unwrap(), &config(emulator, wire.clone())).unwrap()
+}
+
+/// No TLS-only policy: moto refuses everything with one (EMULATORS.md).
+pub(crate) const INIT: InitOptions = InitOptions { tls_policy: false };
+
+/// An emulator that all tests of a process share, each with a bucket and table of its own.
+pub(crate) fn shared(name: &str) -> String {
+    static RUNNING: Mutex<BTreeMap<String, Arc<Emulator>>> = Mutex::new(BTreeMap::new());
+    let mut running = RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let start = || match name {
+        "moto" => Emulator::moto(),
+        _ => Emulator::ministack(),
+    };
+    running.entry(name.to_owned()).or_insert_with(|| Arc::new(start())).url()
+}
+
+/// The name of a bucket that nobody else has.
+pub(crate) fn fresh(name: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("phx-{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst))
+}
+
+/// A store with its bucket and table made.
+pub(crate) async fn ready(emulator: &str, name: &str, parameters: &str) -> (S3Store, Wire, String) {
+    let (wire, bucket) = (Wire::new(), fresh(name));
+    let store = store(emulator, &bucket, parameters, &wire);
+    store.init(&INIT).await.unwrap();
+    (store, wire, bucket)
+}
