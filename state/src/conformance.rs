@@ -6,10 +6,11 @@ use std::any::Any;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use phx_model::state::{Change, Entry, Intent, IntentId, OperationId, Outcome, Record, State};
-use phx_model::store::{Holder, Operation, Session, Store, StoreError, Summary};
+use phx_model::store::{Holder, Lease, Operation, Session, Store, StoreError, Summary};
 use phx_model::urn::{StackName, Urn};
 use phx_model::{Value, ValueMap};
 
@@ -55,6 +56,7 @@ pub async fn run(make: impl Fn() -> Subject) -> Result<(), String> {
         make,
         a_new_stack_has_nothing,
         a_lease_is_exclusive_until_it_is_released,
+        a_lease_is_waited_for,
         generations_increase,
         one_of_many_gets_the_lease,
         entries_are_durable_across_sessions,
@@ -109,6 +111,11 @@ fn operation(name: &str) -> Operation {
     }
 }
 
+/// Whether two leases are one. When it ends changes while it is renewed.
+fn same(a: &Lease, b: &Lease) -> bool {
+    (&a.holder, a.generation, a.acquired) == (&b.holder, b.generation, b.acquired)
+}
+
 async fn acquire(subject: &Subject) -> Result<Box<dyn Session>, Box<dyn Error + Send + Sync>> {
     Ok(subject.store.acquire(&stack()?, &holder("a")).await?)
 }
@@ -139,16 +146,36 @@ async fn a_lease_is_exclusive_until_it_is_released(s: &Subject) -> Check {
     let session = acquire(s).await?;
     match s.store.acquire(&stack()?, &holder("b")).await {
         Err(StoreError::Leased(lease)) => {
-            ensure!(*lease == *session.lease(), "the error names another lease: {lease:?}")
+            ensure!(same(&lease, session.lease()), "the error names another lease: {lease:?}")
         }
         Err(e) => return Err(format!("another error: {e}").into()),
         Ok(_) => return Err("a second session got the lease".into()),
     }
-    ensure!(s.store.lease(&stack()?).await?.as_ref() == Some(session.lease()), "the store names another lease");
+    let found = s.store.lease(&stack()?).await?;
+    ensure!(found.as_ref().is_some_and(|found| same(found, session.lease())), "the store names another lease: {found:?}");
+    session.held()?;
     session.release().await?;
     ensure!(s.store.lease(&stack()?).await?.is_none(), "it is leased after the release");
     let again = s.store.acquire(&stack()?, &holder("b")).await?;
     ensure!(again.lease().holder == holder("b"), "the holder is {:?}", again.lease().holder);
+    Ok(())
+}
+
+async fn a_lease_is_waited_for(s: &Subject) -> Check {
+    let session = acquire(s).await?;
+    let waited = s.store.acquire_waiting(&stack()?, &holder("b"), Duration::from_millis(50)).await;
+    ensure!(matches!(waited, Err(StoreError::Leased(_))), "it did not say that the lease is held");
+    let waiting = {
+        let (store, stack) = (Arc::clone(&s.store), stack()?);
+        tokio::spawn(async move { store.acquire_waiting(&stack, &holder("b"), Duration::from_secs(60)).await })
+    };
+    session.append(&[recorded("a")?]).await?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    ensure!(!waiting.is_finished(), "it did not wait");
+    session.release().await?;
+    let session = waiting.await??;
+    ensure!(session.lease().holder == holder("b"), "the holder is {:?}", session.lease().holder);
+    ensure!(session.state().resources.len() == 1, "what was written meanwhile is not there: {:?}", session.state());
     Ok(())
 }
 
@@ -187,7 +214,7 @@ async fn one_of_many_gets_the_lease(s: &Subject) -> Check {
             }
         }
         let [session] = &sessions[..] else { return Err(format!("{} sessions got the lease", sessions.len()).into()) };
-        ensure!(named.iter().all(|lease| lease == session.lease()), "a loser was told of another holder: {named:?}");
+        ensure!(named.iter().all(|lease| same(lease, session.lease())), "a loser was told of another holder: {named:?}");
     }
     Ok(())
 }
@@ -436,8 +463,9 @@ async fn a_superseded_session_cannot_write(s: &Subject) -> Check {
     ensure!(load(s).await?.resources.len() == 2, "the old session wrote: {:?}", load(s).await?);
     let lease = s.store.lease(&stack()?).await?;
     old.release().await?;
+    let now = s.store.lease(&stack()?).await?;
     ensure!(
-        s.store.lease(&stack()?).await? == lease && lease.is_some(),
+        lease.is_some_and(|lease| now.is_some_and(|now| same(&lease, &now))),
         "the old session's end took the new one's lease"
     );
     new.append(&[recorded("d")?]).await?;

@@ -29,7 +29,7 @@ fn base() -> State {
     vpc.replace_on.push(Value::String("ä\n".into()));
     state.resources.insert(urn("y"), vpc.clone());
     vpc.incomplete = true;
-    state.deposed.push(Deposed { urn: urn("y"), record: vpc });
+    state.deposed.push_back(Deposed { urn: urn("y"), record: vpc });
     state.apply(&intent(100, "y", Change::Delete { id: "vpc-9".into() })).unwrap();
     state.outputs.insert("vpc".into(), Value::String("vpc-9".into()));
     state

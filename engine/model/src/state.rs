@@ -3,7 +3,7 @@
 //! The journal is a checked state machine. Every entry is either applied or refused with a [`FoldError`]; every prefix of a journal
 //! folds to a valid state. Stores write [`State`]s (checkpoints) and [`Entry`]s (journals); what happens between is here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -125,8 +125,8 @@ pub struct State {
     /// The objects.
     pub resources: BTreeMap<Urn, Record>,
     /// Old objects that are still to be deleted, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deposed: Vec<Deposed>,
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub deposed: VecDeque<Deposed>,
     /// Intents without a result. Empty unless a run was cut short.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub open: BTreeMap<IntentId, Intent>,
@@ -292,7 +292,7 @@ impl State {
             lineage: lineage.into(),
             serial: 0,
             resources: BTreeMap::new(),
-            deposed: Vec::new(),
+            deposed: VecDeque::new(),
             open: BTreeMap::new(),
             outputs: ValueMap::new(),
         }
@@ -361,7 +361,7 @@ impl State {
                 record.outputs = outputs.clone();
                 record.incomplete = !complete;
                 if let Some(old) = self.resources.insert(urn.clone(), *record) {
-                    self.deposed.push(Deposed { urn, record: old });
+                    self.deposed.push_back(Deposed { urn, record: old });
                 }
             }
             (Change::Finish, Outcome::Applied { outputs }) => {

@@ -25,6 +25,8 @@
 //!
 //! The SDK's own retries are switched off: it would repeat a create whose answer was lost, and so make two objects. See [`call`].
 #![forbid(unsafe_code)]
+// An error keeps everything that AWS said; every function that returns one has just waited for the network.
+#![allow(clippy::result_large_err)]
 
 pub mod arn;
 pub mod batch;

@@ -442,3 +442,50 @@ async fn a_route_is_read_from_its_table_and_found_by_its_destination() {
         values([("route_table_id", "rtb-1"), ("destination_cidr_block", "10.9.0.0/16"), ("nat_gateway_id", "nat-1")]);
     assert_eq!(driver.find(&bench.cx, &none, &intent()).await.unwrap(), None);
 }
+
+/// Creates a VPC at an address, over the real HTTP client; gives the error and how many requests were sent.
+async fn create_at(address: std::net::SocketAddr) -> (phx_model::CloudError, u64) {
+    let region = Some("us-west-2".to_owned());
+    let endpoint = format!("http://{address}");
+    let aws = Aws::builder().region(region).credentials("key", "secret").endpoint(endpoint).build();
+    let mut registry = Registry::new();
+    phx_aws::register(&mut registry, &aws);
+    let cx = Cx { provider: ProviderKey::default(), progress: Arc::new(|_| {}), timeout: Duration::from_secs(9) };
+    let want = values([("cidr_block", "10.0.0.0/16")]);
+    let driver = registry.get("aws:ec2:Vpc").unwrap();
+    (driver.create(&cx, &want, &intent()).await.unwrap_err(), aws.api_calls())
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_was_sent() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let (error, calls) = create_at(address).await;
+    assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+    assert!(error.message.contains(&address.to_string()), "{error}");
+    assert!(calls > 1, "nothing can have happened, so it was tried again");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_leaves_a_create_in_doubt() {
+    use tokio::io::AsyncReadExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let mut requests = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = vec![0; 1 << 16];
+            if stream.read(&mut buffer).await.unwrap() > 0 {
+                requests += 1;
+            }
+            if requests == 2 {
+                break;
+            }
+        }
+    });
+    let (error, calls) = create_at(address).await;
+    assert_eq!((error.kind, calls), (ErrorKind::Ambiguous, 1), "{error}");
+    assert!(!server.is_finished(), "a second request was sent");
+    server.abort();
+}

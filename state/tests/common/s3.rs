@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -184,15 +184,16 @@ pub(crate) fn store(emulator: &str, bucket: &str, parameters: &str, wire: &Wire)
 /// No TLS-only policy: moto refuses everything with one (EMULATORS.md).
 pub(crate) const INIT: InitOptions = InitOptions { tls_policy: false };
 
-/// An emulator that all tests of a process share, each with a bucket and table of its own.
-pub(crate) fn shared(name: &str) -> String {
-    static RUNNING: Mutex<BTreeMap<String, Arc<Emulator>>> = Mutex::new(BTreeMap::new());
+/// An emulator that the tests that run side by side in a process share, each with a bucket and table of its own. It ends with the last of them.
+pub(crate) fn shared(name: &str) -> Arc<Emulator> {
+    static RUNNING: Mutex<BTreeMap<String, Weak<Emulator>>> = Mutex::new(BTreeMap::new());
     let mut running = RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let start = || match name {
-        "moto" => Emulator::moto(),
-        _ => Emulator::ministack(),
-    };
-    running.entry(name.to_owned()).or_insert_with(|| Arc::new(start())).url()
+    if let Some(found) = running.get(name).and_then(Weak::upgrade) {
+        return found;
+    }
+    let started = Arc::new(if name == "moto" { Emulator::moto() } else { Emulator::ministack() });
+    running.insert(name.to_owned(), Arc::downgrade(&started));
+    started
 }
 
 /// The name of a bucket that nobody else has.
@@ -202,9 +203,25 @@ pub(crate) fn fresh(name: &str) -> String {
 }
 
 /// A store with its bucket and table made.
-pub(crate) async fn ready(emulator: &str, name: &str, parameters: &str) -> (S3Store, Wire, String) {
-    let (wire, bucket) = (Wire::new(), fresh(name));
-    let store = store(emulator, &bucket, parameters, &wire);
-    store.init(&INIT).await.unwrap();
-    (store, wire, bucket)
+pub(crate) struct Ready {
+    pub(crate) store: S3Store,
+    pub(crate) wire: Wire,
+    pub(crate) bucket: String,
+    parameters: String,
+    pub(crate) emulator: Arc<Emulator>,
+}
+
+impl Ready {
+    /// In the emulator of this name, with these parameters of the URL (`&ttl=2s`).
+    pub(crate) async fn new(emulator: &str, name: &str, parameters: &str) -> Self {
+        let (emulator, wire, bucket) = (shared(emulator), Wire::new(), fresh(name));
+        let store = store(&emulator.url(), &bucket, parameters, &wire);
+        store.init(&INIT).await.unwrap();
+        Self { store, wire, bucket, parameters: parameters.to_owned(), emulator }
+    }
+
+    /// The same store as another process sees it: with a connection of its own that nobody breaks.
+    pub(crate) fn other(&self) -> S3Store {
+        store(&self.emulator.url(), &self.bucket, &self.parameters, &Wire::new())
+    }
 }

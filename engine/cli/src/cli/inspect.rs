@@ -39,7 +39,7 @@ pub(crate) async fn state(cx: &Context, command: &args::State) -> anyhow::Result
 fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -> anyhow::Result<()> {
     let none = BTreeMap::new();
     let resources = state.map_or(&none, |s| &s.resources);
-    let deposed = state.map_or(&[][..], |s| &s.deposed);
+    let deposed: Vec<_> = state.into_iter().flat_map(|s| &s.deposed).collect();
     let open: Vec<_> = state.into_iter().flat_map(|s| s.open.values()).collect();
     let entry = |urn: &Urn, record: &Record| json!({"urn": urn, "type": urn.type_name(), "name": urn.name(), "id": record.id});
     if cx.ui.json {

@@ -1,6 +1,6 @@
 //! Live progress on a terminal: what is running, for how long, and how much is done. Everything that is over goes above it as a line.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ struct Board {
     total: u64,
     done: u64,
     failed: u64,
-    running: BTreeMap<(Urn, StepOp), Running>,
+    running: HashMap<(Urn, StepOp), Running>,
     colours: bool,
     width: usize,
 }
@@ -50,7 +50,7 @@ impl Live {
             total: 0,
             done: 0,
             failed: 0,
-            running: BTreeMap::new(),
+            running: HashMap::new(),
             colours,
             width,
         }));
@@ -173,7 +173,7 @@ mod tests {
             total: 0,
             done: 0,
             failed: 0,
-            running: BTreeMap::new(),
+            running: HashMap::new(),
             colours: false,
             width: 80,
         };

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anstream::stream::{AsLockedWrite, RawStream};
 use anstream::{AutoStream, ColorChoice};
 
 use super::args::Global;
@@ -82,7 +83,7 @@ impl Ui {
     }
 }
 
-fn put<S: anstream::stream::RawStream>(stream: S, text: &str) -> io::Result<()> {
+fn put<S: RawStream + AsLockedWrite>(stream: S, text: &str) -> io::Result<()> {
     let mut stream = AutoStream::auto(stream);
     stream.write_all(text.as_bytes())?;
     stream.flush()

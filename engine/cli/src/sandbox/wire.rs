@@ -40,13 +40,15 @@ impl Params {
         self.get(name).map(parse).transpose()
     }
 
+    /// Whether a parameter holds a value or a structure.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let next = self.0.range(name.to_owned()..).next();
+        next.is_some_and(|(k, _)| k.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    }
+
     /// `prefix.1`, `prefix.2`, … as far as there are any, whether they hold a value or a structure.
     pub(super) fn members(&self, prefix: &str) -> Vec<String> {
-        let there = |name: &String| {
-            let next = self.0.range(name.clone()..).next();
-            next.is_some_and(|(k, _)| k.strip_prefix(name.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('.')))
-        };
-        (1..).map(|n| format!("{prefix}.{n}")).take_while(there).collect()
+        (1..).map(|n| format!("{prefix}.{n}")).take_while(|name| self.has(name)).collect()
     }
 
     /// The values of `prefix.1`, `prefix.2`, …

@@ -309,7 +309,7 @@ fn objects_that_seem_to_need_each_other_are_all_deleted() {
     let mut state = p.applied();
     // An older object of a, from when a still needed b.
     let record = Record { id: "old-a".into(), depends_on: [p.urn("b")].into(), ..Record::default() };
-    state.deposed.push(phx_model::state::Deposed { urn: p.urn("a"), record });
+    state.deposed.push_back(phx_model::state::Deposed { urn: p.urn("a"), record });
     let plan = plan_destroy(&p.program.project, &p.program.stack, &state, &PlanOptions::default()).unwrap();
     assert_eq!(plan.steps.len(), 3, "{:?}", ops(&plan));
     let nothing = Program { resources: Vec::new(), ..p.program.clone() };

@@ -8,13 +8,14 @@ mod address;
 mod network;
 mod routes;
 mod security;
+mod spec;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use security::Rules;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use spec::{Kind, SPECS, Spec};
 use winterbaume_core::MockResponse;
 
 use super::wire::{Fault, Params, elements, matches, request_id, response};
@@ -47,191 +48,6 @@ struct Object {
     hidden: Fields,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     tags: Tags,
-}
-
-/// By the names that tag specifications use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Kind {
-    Vpc,
-    Subnet,
-    InternetGateway,
-    ElasticIp,
-    Natgateway,
-    RouteTable,
-    SecurityGroup,
-    SecurityGroupRule,
-}
-
-/// What differs between the kinds when they are described.
-struct Spec {
-    kind: Kind,
-    name: &'static str,
-    prefix: &'static str,
-    describe: &'static str,
-    id_param: &'static str,
-    not_found: &'static str,
-    set: &'static str,
-    /// A filter's name and where its values are in `fields`; lists on the way are searched.
-    filters: &'static [(&'static str, &'static str)],
-}
-
-const SPECS: &[Spec] = &[
-    Spec {
-        kind: Kind::Vpc,
-        name: "vpc",
-        prefix: "vpc-",
-        describe: "DescribeVpcs",
-        id_param: "VpcId",
-        not_found: "InvalidVpcID.NotFound",
-        set: "vpcSet",
-        filters: &[
-            ("vpc-id", "vpcId"),
-            ("state", "state"),
-            ("cidr", "cidrBlock"),
-            ("cidr-block", "cidrBlock"),
-            ("cidrBlock", "cidrBlock"),
-            ("cidr-block-association.cidr-block", "cidrBlockAssociationSet.cidrBlock"),
-            ("dhcp-options-id", "dhcpOptionsId"),
-            ("is-default", "isDefault"),
-            ("isDefault", "isDefault"),
-            ("owner-id", "ownerId"),
-        ],
-    },
-    Spec {
-        kind: Kind::Subnet,
-        name: "subnet",
-        prefix: "subnet-",
-        describe: "DescribeSubnets",
-        id_param: "SubnetId",
-        not_found: "InvalidSubnetID.NotFound",
-        set: "subnetSet",
-        filters: &[
-            ("subnet-id", "subnetId"),
-            ("vpc-id", "vpcId"),
-            ("state", "state"),
-            ("cidr", "cidrBlock"),
-            ("cidr-block", "cidrBlock"),
-            ("cidrBlock", "cidrBlock"),
-            ("availability-zone", "availabilityZone"),
-            ("availabilityZone", "availabilityZone"),
-            ("availability-zone-id", "availabilityZoneId"),
-            ("default-for-az", "defaultForAz"),
-            ("map-public-ip-on-launch", "mapPublicIpOnLaunch"),
-            ("subnet-arn", "subnetArn"),
-            ("owner-id", "ownerId"),
-        ],
-    },
-    Spec {
-        kind: Kind::InternetGateway,
-        name: "internet-gateway",
-        prefix: "igw-",
-        describe: "DescribeInternetGateways",
-        id_param: "InternetGatewayId",
-        not_found: "InvalidInternetGatewayID.NotFound",
-        set: "internetGatewaySet",
-        filters: &[
-            ("internet-gateway-id", "internetGatewayId"),
-            ("attachment.vpc-id", "attachmentSet.vpcId"),
-            ("attachment.state", "attachmentSet.state"),
-            ("owner-id", "ownerId"),
-        ],
-    },
-    Spec {
-        kind: Kind::ElasticIp,
-        name: "elastic-ip",
-        prefix: "eipalloc-",
-        describe: "DescribeAddresses",
-        id_param: "AllocationId",
-        not_found: "InvalidAllocationID.NotFound",
-        set: "addressesSet",
-        filters: &[
-            ("allocation-id", "allocationId"),
-            ("association-id", "associationId"),
-            ("public-ip", "publicIp"),
-            ("domain", "domain"),
-            ("network-border-group", "networkBorderGroup"),
-            ("network-interface-id", "networkInterfaceId"),
-            ("private-ip-address", "privateIpAddress"),
-        ],
-    },
-    Spec {
-        kind: Kind::Natgateway,
-        name: "natgateway",
-        prefix: "nat-",
-        describe: "DescribeNatGateways",
-        id_param: "NatGatewayId",
-        not_found: "NatGatewayNotFound",
-        set: "natGatewaySet",
-        filters: &[
-            ("nat-gateway-id", "natGatewayId"),
-            ("vpc-id", "vpcId"),
-            ("subnet-id", "subnetId"),
-            ("state", "state"),
-            ("connectivity-type", "connectivityType"),
-        ],
-    },
-    Spec {
-        kind: Kind::RouteTable,
-        name: "route-table",
-        prefix: "rtb-",
-        describe: "DescribeRouteTables",
-        id_param: "RouteTableId",
-        not_found: "InvalidRouteTableID.NotFound",
-        set: "routeTableSet",
-        filters: &[
-            ("route-table-id", "routeTableId"),
-            ("vpc-id", "vpcId"),
-            ("owner-id", "ownerId"),
-            ("association.route-table-association-id", "associationSet.routeTableAssociationId"),
-            ("association.route-table-id", "associationSet.routeTableId"),
-            ("association.subnet-id", "associationSet.subnetId"),
-            ("association.gateway-id", "associationSet.gatewayId"),
-            ("association.main", "associationSet.main"),
-            ("route.destination-cidr-block", "routeSet.destinationCidrBlock"),
-            ("route.destination-ipv6-cidr-block", "routeSet.destinationIpv6CidrBlock"),
-            ("route.destination-prefix-list-id", "routeSet.destinationPrefixListId"),
-            ("route.gateway-id", "routeSet.gatewayId"),
-            ("route.nat-gateway-id", "routeSet.natGatewayId"),
-            ("route.transit-gateway-id", "routeSet.transitGatewayId"),
-            ("route.vpc-peering-connection-id", "routeSet.vpcPeeringConnectionId"),
-            ("route.origin", "routeSet.origin"),
-            ("route.state", "routeSet.state"),
-        ],
-    },
-    Spec {
-        kind: Kind::SecurityGroup,
-        name: "security-group",
-        prefix: "sg-",
-        describe: "DescribeSecurityGroups",
-        id_param: "GroupId",
-        not_found: "InvalidGroup.NotFound",
-        set: "securityGroupInfo",
-        filters: &[
-            ("group-id", "groupId"),
-            ("group-name", "groupName"),
-            ("description", "groupDescription"),
-            ("vpc-id", "vpcId"),
-            ("owner-id", "ownerId"),
-        ],
-    },
-    Spec {
-        kind: Kind::SecurityGroupRule,
-        name: "security-group-rule",
-        prefix: "sgr-",
-        describe: "DescribeSecurityGroupRules",
-        id_param: "SecurityGroupRuleId",
-        not_found: "InvalidSecurityGroupRuleId.NotFound",
-        set: "securityGroupRuleSet",
-        filters: &[("group-id", "groupId"), ("security-group-rule-id", "securityGroupRuleId")],
-    },
-];
-
-impl Kind {
-    fn spec(self) -> &'static Spec {
-        // The table has a row for every kind, in their order; a test holds that.
-        &SPECS[self as usize]
-    }
 }
 
 impl Ec2 {
@@ -282,9 +98,13 @@ impl Region {
             "DeleteVpc" => self.delete_vpc(p),
             "DescribeVpcAttribute" => self.describe_vpc_attribute(p),
             "ModifyVpcAttribute" => self.modify_vpc_attribute(p),
+            "AssociateVpcCidrBlock" => self.associate_vpc_cidr_block(p),
+            "DisassociateVpcCidrBlock" => self.disassociate_cidr_block(Kind::Vpc, p),
             "CreateSubnet" => self.create_subnet(p),
             "DeleteSubnet" => self.delete_subnet(p),
             "ModifySubnetAttribute" => self.modify_subnet_attribute(p),
+            "AssociateSubnetCidrBlock" => self.associate_subnet_cidr_block(p),
+            "DisassociateSubnetCidrBlock" => self.disassociate_cidr_block(Kind::Subnet, p),
             "CreateInternetGateway" => self.create_internet_gateway(p),
             "AttachInternetGateway" => self.attach_internet_gateway(p),
             "DetachInternetGateway" => self.detach_internet_gateway(p),
@@ -293,6 +113,8 @@ impl Region {
             "ReleaseAddress" => self.release_address(p),
             "CreateNatGateway" => self.create_nat_gateway(p),
             "DeleteNatGateway" => self.delete_nat_gateway(p),
+            "AssociateNatGatewayAddress" | "AssignPrivateNatGatewayAddress" => self.add_nat_addresses(p),
+            "DisassociateNatGatewayAddress" | "UnassignPrivateNatGatewayAddress" => self.remove_nat_addresses(p),
             "CreateRouteTable" => self.create_route_table(p),
             "DeleteRouteTable" => self.delete_route_table(p),
             "CreateRoute" => self.create_route(p),
@@ -319,43 +141,51 @@ impl Region {
     }
 
     fn describe(&self, spec: &Spec, p: &Params) -> Answer {
+        let all = self.described(spec.kind);
         let ids = p.list(spec.id_param);
-        for id in &ids {
-            self.get(spec.kind, id)?;
+        if let Some(id) = ids.iter().find(|id| !all.contains_key(**id)) {
+            return Err(unknown_id(spec, id));
         }
         let filters = Filters::parse(p, spec)?;
-        let chosen = |(id, object): &(&String, &Object)| {
-            (ids.is_empty() || ids.contains(&id.as_str())) && filters.accept(object)
-        };
         let after = p.get("NextToken").unwrap_or_default();
-        let mut found: Vec<_> = self.of(spec.kind).filter(chosen).filter(|(id, _)| id.as_str() > after).collect();
+        let chosen = |(id, (fields, tags)): &(String, (Fields, &Tags))| {
+            id.as_str() > after && (ids.is_empty() || ids.contains(&id.as_str())) && filters.accept(fields, tags)
+        };
+        let mut found: Vec<_> = all.into_iter().filter(chosen).collect();
         let limit = p.number("MaxResults")?.and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX).max(1);
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| more).map(|(id, _)| (*id).clone());
-        let rules = if spec.kind == Kind::SecurityGroup { self.rules_by_group() } else { Rules::new() };
-        let show = |(id, object): (&String, &Object)| {
-            let mut fields = object.fields.clone();
-            if spec.kind == Kind::SecurityGroup {
-                Self::add_permissions(&mut fields, rules.get(id.as_str()).map(Vec::as_slice).unwrap_or_default());
-            }
-            render(fields, &object.tags)
-        };
-        let items: Vec<Value> = found.into_iter().map(show).collect();
+        let next = found.last().filter(|_| more).map(|(id, _)| id.clone());
+        let items: Vec<Value> = found.into_iter().map(|(_, (fields, tags))| render(fields, tags)).collect();
         Ok(json!({spec.set: items, "nextToken": next}))
+    }
+
+    /// The objects of a kind, with what Describe adds from others.
+    fn described(&self, kind: Kind) -> BTreeMap<String, (Fields, &Tags)> {
+        let objects = self.of(kind).map(|(id, o)| (id.clone(), (o.fields.clone(), &o.tags)));
+        match kind {
+            Kind::SecurityGroup => {
+                let rules = self.rules_by_group();
+                let with_rules = |(id, (mut fields, tags)): (String, (Fields, _))| {
+                    Self::add_permissions(&mut fields, rules.get(id.as_str()).map(Vec::as_slice).unwrap_or_default());
+                    (id, (fields, tags))
+                };
+                objects.map(with_rules).collect()
+            }
+            Kind::NetworkInterface => self.network_interfaces(),
+            _ => objects.collect(),
+        }
     }
 
     fn get(&self, kind: Kind, id: &str) -> Result<&Object, Fault> {
         let found = self.objects.get(id).filter(|o| o.kind == kind);
-        found.ok_or_else(|| {
-            Fault::new(kind.spec().not_found, format!("The {} ID '{id}' does not exist", kind.spec().name))
-        })
+        found.ok_or_else(|| unknown_id(kind.spec(), id))
     }
 
     fn get_mut(&mut self, kind: Kind, id: &str) -> Result<&mut Object, Fault> {
         self.get(kind, id)?;
         // `get` has found it.
-        self.objects.get_mut(id).ok_or_else(|| Fault::new(kind.spec().not_found, id))
+        self.objects.get_mut(id).ok_or_else(|| unknown_id(kind.spec(), id))
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = (&String, &Object)> {
@@ -491,11 +321,11 @@ impl Filters {
         Ok(filters)
     }
 
-    fn accept(&self, object: &Object) -> bool {
+    fn accept(&self, fields: &Fields, tags: &Tags) -> bool {
         let any = |patterns: &[String], text: &str| patterns.iter().any(|p| matches(p, text));
-        self.tags.iter().all(|(key, patterns)| object.tags.get(key).is_some_and(|v| any(patterns, v)))
-            && self.tag_keys.iter().all(|patterns| object.tags.keys().any(|k| any(patterns, k)))
-            && self.fields.iter().all(|(path, patterns)| values(&object.fields, path).iter().any(|v| any(patterns, v)))
+        self.tags.iter().all(|(key, patterns)| tags.get(key).is_some_and(|v| any(patterns, v)))
+            && self.tag_keys.iter().all(|patterns| tags.keys().any(|k| any(patterns, k)))
+            && self.fields.iter().all(|(path, patterns)| values(fields, path).iter().any(|v| any(patterns, v)))
     }
 }
 
@@ -506,6 +336,10 @@ fn raw_filters(p: &Params) -> Vec<(String, Vec<String>)> {
         Some((name.to_owned(), p.list(&format!("{f}.Value")).into_iter().map(str::to_owned).collect()))
     };
     members.iter().filter_map(read).collect()
+}
+
+fn unknown_id(spec: &Spec, id: &str) -> Fault {
+    Fault::new(spec.not_found, format!("The {} ID '{id}' does not exist", spec.name))
 }
 
 fn unknown_filter(name: &str) -> Fault {
@@ -556,20 +390,16 @@ fn tag_specification(p: &Params, kind: Kind) -> Tags {
     specs.iter().filter(|s| of_kind(s)).flat_map(|s| p.tags(&format!("{s}.Tag"))).collect()
 }
 
-fn done() -> Answer {
-    Ok(json!({"return": true}))
+/// Refuses parameters that the sandbox would have to ignore.
+fn refuse(p: &Params, names: &[&str]) -> Result<(), Fault> {
+    match names.iter().find(|name| p.has(name)) {
+        Some(name) => {
+            Err(Fault::not_implemented(&format!("the parameter {name} of ec2:{}", p.get("Action").unwrap_or_default())))
+        }
+        None => Ok(()),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_has_its_row() {
-        for (i, spec) in SPECS.iter().enumerate() {
-            assert_eq!(spec.kind as usize, i, "{}", spec.name);
-            assert_eq!(serde_json::to_value(spec.kind).unwrap(), spec.name);
-        }
-        assert_eq!(SPECS.len(), Kind::SecurityGroupRule as usize + 1);
-    }
+fn done() -> Answer {
+    Ok(json!({"return": true}))
 }

@@ -1,10 +1,11 @@
 //! VPCs, subnets and internet gateways.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 
-use super::{Answer, Fields, Kind, Object, Region, done, edit, text, values};
+use super::spec::Kind;
+use super::{Answer, Fields, Object, Region, done, edit, refuse, text, values};
 use crate::sandbox::wire::{Fault, Params};
 
 /// An IPv4 range.
@@ -60,8 +61,10 @@ fn block(p: &Params, code: &str) -> Result<Range, Fault> {
     }
 }
 
-fn associated(id: &str, field: &str, cidr: &str, state_field: &str) -> Value {
-    json!([{"associationId": id, field: cidr, state_field: {"state": "associated"}}])
+fn associated(of: &str, field: &str, cidr: &str) -> Value {
+    let id = format!("{of}-cidr-assoc-0{}", &uuid::Uuid::new_v4().simple().to_string()[..16]);
+    let state = format!("{field}State");
+    json!({"associationId": id, field: cidr, state: {"state": "associated"}})
 }
 
 /// The one attribute that a Modify call carries. EC2 takes one at a time.
@@ -92,30 +95,99 @@ fn scalar(value: &str) -> Value {
 
 impl Region {
     pub(super) fn create_vpc(&mut self, p: &Params) -> Answer {
+        let pools = ["Ipv4IpamPoolId", "Ipv6IpamPoolId", "Ipv6Pool", "Ipv6CidrBlock", "VpcEncryptionControl"];
+        refuse(p, &pools)?;
         let cidr = block(p, "InvalidVpc.Range")?.to_string();
-        let v6 = match p.flag("AmazonProvidedIpv6CidrBlock") {
-            Some(true) => Some(format!("2600:1f14:{:x}::/56", self.of(Kind::Vpc).count() * 0x100)),
-            _ => p.get("Ipv6CidrBlock").map(str::to_owned),
-        };
         let id = self.add(
             Kind::Vpc,
             "vpcId",
             json!({
-                "state": "available", "ownerId": self.account, "cidrBlock": cidr, "isDefault": false, "dhcpOptionsId": "dopt-0sandbox",
-                "instanceTenancy": p.get("InstanceTenancy").unwrap_or("default"),
-                "cidrBlockAssociationSet": associated("vpc-cidr-assoc-0sandbox", "cidrBlock", &cidr, "cidrBlockState"),
-                "ipv6CidrBlockAssociationSet":
-                    v6.map(|v6| associated("vpc-cidr-assoc-1sandbox", "ipv6CidrBlock", &v6, "ipv6CidrBlockState")),
+                "state": "available", "ownerId": self.account, "cidrBlock": cidr, "isDefault": false,
+                "dhcpOptionsId": "dopt-0sandbox", "instanceTenancy": p.get("InstanceTenancy").unwrap_or("default"),
+                "cidrBlockAssociationSet": [associated("vpc", "cidrBlock", &cidr)],
             }),
             p,
         );
-        if let Ok(vpc) = self.get_mut(Kind::Vpc, &id) {
-            vpc.hidden.insert("enableDnsSupport".to_owned(), json!(true));
+        let vpc = self.get_mut(Kind::Vpc, &id)?;
+        vpc.hidden.insert("enableDnsSupport".to_owned(), json!(true));
+        if p.flag("AmazonProvidedIpv6CidrBlock") == Some(true) {
+            self.add_amazon_ipv6(&id)?;
         }
         // What AWS makes along with a VPC (network ACLs are not part of the sandbox).
         self.add_route_table(&id, &cidr, true, &Params::default());
         self.add_security_group("default", "default VPC security group", &id, &Params::default());
         Ok(json!({"vpc": self.show(&id)}))
+    }
+
+    /// A range of Amazon's IPv6 addresses that no other VPC has.
+    fn add_amazon_ipv6(&mut self, vpc_id: &str) -> Result<Value, Fault> {
+        let range = |n: u32| format!("2600:1f14:{:x}:{:x}00::/56", 0x1000 + n / 0x100, n % 0x100);
+        let free =
+            (0..0x10_0000).map(range).find(|r| !self.any(Kind::Vpc, "ipv6CidrBlockAssociationSet.ipv6CidrBlock", r));
+        let mut association = associated("vpc", "ipv6CidrBlock", &free.unwrap_or_default());
+        association["ipv6Pool"] = json!("Amazon");
+        association["networkBorderGroup"] = json!(self.name);
+        let shown = association.clone();
+        edit(self.get_mut(Kind::Vpc, vpc_id)?, "ipv6CidrBlockAssociationSet", |items| items.push(association));
+        Ok(shown)
+    }
+
+    pub(super) fn associate_vpc_cidr_block(&mut self, p: &Params) -> Answer {
+        refuse(p, &["CidrBlock", "Ipv4IpamPoolId", "Ipv6IpamPoolId", "Ipv6Pool", "Ipv6CidrBlock"])?;
+        let id = p.required("VpcId")?;
+        if !values(&self.get(Kind::Vpc, id)?.fields, "ipv6CidrBlockAssociationSet.ipv6CidrBlock").is_empty() {
+            return Err(Fault::new("CidrLimitExceeded", format!("The vpc '{id}' has its IPv6 range already")));
+        }
+        Ok(json!({"vpcId": id, "ipv6CidrBlockAssociation": self.add_amazon_ipv6(id)?}))
+    }
+
+    pub(super) fn associate_subnet_cidr_block(&mut self, p: &Params) -> Answer {
+        refuse(p, &["Ipv6IpamPoolId"])?;
+        let (id, range) = (p.required("SubnetId")?, p.required("Ipv6CidrBlock")?);
+        let association = self.subnet_ipv6(text(self.get(Kind::Subnet, id)?, "vpcId"), range)?;
+        let shown = association.clone();
+        edit(self.get_mut(Kind::Subnet, id)?, "ipv6CidrBlockAssociationSet", |items| items.push(association));
+        Ok(json!({"subnetId": id, "ipv6CidrBlockAssociation": shown}))
+    }
+
+    /// An IPv6 range for a subnet: a /64 in its VPC's, and nobody else's.
+    fn subnet_ipv6(&self, vpc_id: &str, range: &str) -> Result<Value, Fault> {
+        let wrong = || Fault::new("InvalidSubnet.Range", format!("The CIDR '{range}' is invalid."));
+        let prefix = |range: &str, bits: &str| {
+            let address = range.strip_suffix(bits)?.parse::<Ipv6Addr>().ok()?;
+            Some(u128::from(address) >> 72)
+        };
+        let mine = prefix(range, "/64").ok_or_else(wrong)?;
+        let vpc = values(&self.get(Kind::Vpc, vpc_id)?.fields, "ipv6CidrBlockAssociationSet.ipv6CidrBlock");
+        if !vpc.iter().any(|v| prefix(v, "/56") == Some(mine)) {
+            return Err(wrong());
+        }
+        if self.any(Kind::Subnet, "ipv6CidrBlockAssociationSet.ipv6CidrBlock", range) {
+            return Err(Fault::new(
+                "InvalidSubnet.Conflict",
+                format!("The CIDR '{range}' conflicts with another subnet"),
+            ));
+        }
+        Ok(associated("subnet", "ipv6CidrBlock", range))
+    }
+
+    pub(super) fn disassociate_cidr_block(&mut self, kind: Kind, p: &Params) -> Answer {
+        let id = p.required("AssociationId")?;
+        let path = "ipv6CidrBlockAssociationSet.associationId";
+        let owner =
+            self.of(kind).find(|(_, o)| values(&o.fields, path).iter().any(|a| a == id)).map(|(id, _)| id.clone());
+        let missing = || {
+            Fault::new("InvalidCidrBlockAssociationID.NotFound", format!("The association ID '{id}' does not exist"))
+        };
+        let owner = owner.ok_or_else(missing)?;
+        let used = |o: &Object| text(o, "vpcId") == owner && !values(&o.fields, path).is_empty();
+        if kind == Kind::Vpc && self.of(Kind::Subnet).any(|(_, o)| used(o)) {
+            return Err(Fault::dependency(format!("A subnet of '{owner}' still has a part of the range")));
+        }
+        edit(self.get_mut(kind, &owner)?, "ipv6CidrBlockAssociationSet", |items| {
+            items.retain(|a| a["associationId"] != json!(id))
+        });
+        done()
     }
 
     pub(super) fn delete_vpc(&mut self, p: &Params) -> Answer {
@@ -171,6 +243,7 @@ impl Region {
     pub(super) fn create_subnet(&mut self, p: &Params) -> Answer {
         let vpc_id = p.required("VpcId")?;
         let vpc = self.get(Kind::Vpc, vpc_id)?;
+        refuse(p, &["Ipv4IpamPoolId", "Ipv6IpamPoolId", "Ipv6Native"])?;
         let range = block(p, "InvalidSubnet.Range")?;
         if !Range::parse(text(vpc, "cidrBlock")).is_some_and(|v| v.contains(range)) {
             return Err(Fault::new("InvalidSubnet.Range", format!("The CIDR '{range}' is invalid.")));
@@ -199,7 +272,7 @@ impl Region {
                 names.join(", ")
             )));
         };
-        let v6 = p.get("Ipv6CidrBlock");
+        let v6 = p.get("Ipv6CidrBlock").map(|range| self.subnet_ipv6(vpc_id, range)).transpose()?;
         let id = self.add(
             Kind::Subnet,
             "subnetId",
@@ -208,9 +281,8 @@ impl Region {
                 "availableIpAddressCount": (1_u64 << (32 - range.bits)) - 5,
                 "availabilityZone": zone, "availabilityZoneId": zone_id, "defaultForAz": false,
                 "mapPublicIpOnLaunch": false, "mapCustomerOwnedIpOnLaunch": false, "assignIpv6AddressOnCreation": false,
-                "enableDns64": false, "ipv6Native": p.flag("Ipv6Native").unwrap_or(false), "outpostArn": p.get("OutpostArn"),
-                "ipv6CidrBlockAssociationSet":
-                    v6.map(|v6| associated("subnet-cidr-assoc-0sandbox", "ipv6CidrBlock", v6, "ipv6CidrBlockState")),
+                "enableDns64": false, "ipv6Native": false, "outpostArn": p.get("OutpostArn"),
+                "ipv6CidrBlockAssociationSet": v6.map(|v6| json!([v6])),
                 "privateDnsNameOptionsOnLaunch": {
                     "hostnameType": "ip-name", "enableResourceNameDnsARecord": false, "enableResourceNameDnsAAAARecord": false,
                 },
@@ -237,15 +309,22 @@ impl Region {
     }
 
     pub(super) fn modify_subnet_attribute(&mut self, p: &Params) -> Answer {
+        // The two that go together.
+        if let (Some(map), Some(pool)) = (p.flag("MapCustomerOwnedIpOnLaunch.Value"), p.get("CustomerOwnedIpv4Pool")) {
+            let fields = &mut self.get_mut(Kind::Subnet, p.required("SubnetId")?)?.fields;
+            fields.insert("mapCustomerOwnedIpOnLaunch".to_owned(), json!(map));
+            fields.insert("customerOwnedIpv4Pool".to_owned(), json!(pool));
+            return done();
+        }
         let (name, value) = one_attribute(
             p,
             &[
                 ("MapPublicIpOnLaunch", "mapPublicIpOnLaunch"),
                 ("AssignIpv6AddressOnCreation", "assignIpv6AddressOnCreation"),
                 ("MapCustomerOwnedIpOnLaunch", "mapCustomerOwnedIpOnLaunch"),
-                ("CustomerOwnedIpv4Pool", "customerOwnedIpv4Pool"),
                 ("EnableDns64", "enableDns64"),
                 ("EnableLniAtDeviceIndex", "enableLniAtDeviceIndex"),
+                ("DisableLniAtDeviceIndex", "disableLniAtDeviceIndex"),
                 ("PrivateDnsHostnameTypeOnLaunch", "hostnameType"),
                 ("EnableResourceNameDnsARecordOnLaunch", "enableResourceNameDnsARecord"),
                 ("EnableResourceNameDnsAAAARecordOnLaunch", "enableResourceNameDnsAAAARecord"),
@@ -254,6 +333,10 @@ impl Region {
         let fields = &mut self.get_mut(Kind::Subnet, p.required("SubnetId")?)?.fields;
         let nested =
             ["hostnameType", "enableResourceNameDnsARecord", "enableResourceNameDnsAAAARecord"].contains(&name);
+        if name == "disableLniAtDeviceIndex" {
+            fields.remove("enableLniAtDeviceIndex");
+            return done();
+        }
         let options = fields.get_mut("privateDnsNameOptionsOnLaunch").and_then(Value::as_object_mut);
         match options.filter(|_| nested) {
             Some(options) => options.insert(name.to_owned(), scalar(value)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::network::Range;
-use super::{Answer, Fields, Kind, Object, Region, done, tag_set, text};
+use super::{Answer, Fields, Kind, Object, Region, done, tag_set, text, values};
 use crate::sandbox::wire::{Fault, Params};
 
 /// Where a rule's peer is: in the rule's fields, in a permission's list, and in a request's permission.
@@ -68,7 +68,7 @@ impl Region {
         }))
     }
 
-    /// With the rule that lets everything out, which AWS makes too.
+    /// With the rules that let everything out, which AWS makes too: one, or with IPv6 two.
     pub(super) fn add_security_group(&mut self, name: &str, description: &str, vpc_id: &str, p: &Params) -> String {
         let fields =
             json!({"ownerId": self.account, "groupName": name, "groupDescription": description, "vpcId": vpc_id});
@@ -78,7 +78,13 @@ impl Region {
             group.fields.insert("securityGroupArn".to_owned(), json!(arn));
         }
         let out = self.rule(&id, true, "-1", (None, None));
-        self.add_rule(Value::Object(with(out, "cidrIpv4", json!("0.0.0.0/0"))), &Params::default());
+        let ipv6 = self
+            .get(Kind::Vpc, vpc_id)
+            .is_ok_and(|vpc| !values(&vpc.fields, "ipv6CidrBlockAssociationSet.ipv6CidrBlock").is_empty());
+        self.add_rule(Value::Object(with(out.clone(), "cidrIpv4", json!("0.0.0.0/0"))), &Params::default());
+        if ipv6 {
+            self.add_rule(Value::Object(with(out, "cidrIpv6", json!("::/0"))), &Params::default());
+        }
         id
     }
 
@@ -90,8 +96,7 @@ impl Region {
             return Err(Fault::new("CannotDelete", message));
         }
         let refers = |rule: &Object| {
-            text(rule, "groupId") != id
-                && super::values(&rule.fields, "referencedGroupInfo.groupId").iter().any(|g| g == id)
+            text(rule, "groupId") != id && values(&rule.fields, "referencedGroupInfo.groupId").iter().any(|g| g == id)
         };
         if self.of(Kind::SecurityGroupRule).any(|(_, rule)| refers(rule)) {
             return Err(Fault::dependency(format!("resource {id} has a dependent object")));
