@@ -72,12 +72,19 @@ struct Shared {
     bucket: Bucket,
     table: Table,
     calls: Calls,
+    /// The address that S3 is called at instead of AWS's.
+    endpoint: Option<String>,
 }
 
 impl Shared {
     /// For reads, which change nothing.
     fn reading(&self) -> Patience {
         self.patience(READING, None)
+    }
+
+    /// For reading back what became of a write. Somebody waits, and a holder's lease may end meanwhile.
+    fn reading_back(&self) -> Patience {
+        self.patience(self.url.ttl.min(Duration::from_secs(5)), None)
     }
 
     /// For a request that is tried for so long, as long as the lease lasts.
@@ -100,6 +107,7 @@ impl S3Store {
                     .into(),
             });
         };
+        let endpoint = other_endpoint(config);
         // Repetitions and their time limits are the store's own business: see `call.rs`.
         let timeouts = || TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).build();
         let table = aws_sdk_dynamodb::config::Builder::from(config)
@@ -112,9 +120,10 @@ impl S3Store {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts())
             // AWS resolves bucket names as host names; other endpoints have one host name only.
-            .force_path_style(other_endpoint(config))
+            .force_path_style(endpoint.is_some())
             .build();
         let shared = Shared {
+            endpoint,
             region,
             bucket: Bucket {
                 client: aws_sdk_s3::Client::from_conf(bucket),
@@ -171,12 +180,12 @@ impl fmt::Debug for S3Store {
     }
 }
 
-/// Whether S3 is called at an address of the user's, from any of the places where the SDK looks for one.
-fn other_endpoint(config: &SdkConfig) -> bool {
+/// The address of the user's that S3 is called at, from any of the places where the SDK looks for one.
+fn other_endpoint(config: &SdkConfig) -> Option<String> {
     use aws_types::service_config::ServiceConfigKey;
-    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    config.endpoint_url().is_some()
-        || key.is_ok_and(|key| config.service_config().is_some_and(|c| c.load_config(key).is_some()))
+    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
+    let of_s3 = key.and_then(|key| config.service_config()?.load_config(key));
+    of_s3.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 #[async_trait]
@@ -228,7 +237,7 @@ impl Store for S3Store {
         let (shared, patience) = (&self.shared, self.shared.reading());
         // It changes under our hands for as long as its holder lives.
         for _ in 0..20 {
-            let found = match place.read_lease_item(shared).await {
+            let found = match place.read_lease_item(shared, &patience).await {
                 Ok(found) => found,
                 Err(StoreError::Damaged { .. }) => {
                     // Whoever held it finds that it is gone and writes nothing more; the next one counts on from what is written.
@@ -249,7 +258,7 @@ impl Store for S3Store {
             match taken {
                 Ok(()) => return Ok(Some(found.lease)),
                 Err(e) if e.kind == Kind::Condition || e.maybe_done => {
-                    let now = place.read_lease_item(shared).await?;
+                    let now = place.read_lease_item(shared, &patience).await?;
                     if now.is_none_or(|now| now.nonce != found.nonce) {
                         return Ok(Some(found.lease));
                     }
@@ -262,7 +271,7 @@ impl Store for S3Store {
     }
 
     async fn lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
-        let found = self.place(stack).read_lease_item(&self.shared).await?;
+        let found = self.place(stack).read_lease_item(&self.shared, &self.shared.reading()).await?;
         Ok(found.filter(|lease| lease.held).map(|lease| lease.lease))
     }
 

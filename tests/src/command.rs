@@ -48,7 +48,8 @@ impl Said {
     /// The JSON lines it printed.
     #[track_caller]
     pub fn events(&self) -> Vec<serde_json::Value> {
-        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON ({e}): {line:?} in {self:?}"));
+        let parse =
+            |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON ({e}): {line:?} in {self:?}"));
         self.out.lines().map(parse).collect()
     }
 }
@@ -147,9 +148,9 @@ pub fn build(package: &str) -> PathBuf {
         .expect("cargo starts");
     assert!(output.status.success(), "{package} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
     let messages = String::from_utf8_lossy(&output.stdout);
-    let paths = messages.lines().filter_map(|line| {
+    let mut paths = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         Some(PathBuf::from(message.get("executable")?.as_str()?))
     });
-    paths.last().unwrap_or_else(|| panic!("{package} has no binary"))
+    paths.next_back().unwrap_or_else(|| panic!("{package} has no binary"))
 }

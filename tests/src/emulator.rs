@@ -110,7 +110,8 @@ impl Emulator {
 
     /// A counting proxy's counts: `{"total": n, "ops": {"ec2:CreateVpc": {"n": 1, …}}}`.
     pub fn counts(&self) -> serde_json::Value {
-        let mut answer = ureq::get(&format!("{}/__count", self.url())).call().unwrap_or_else(|e| panic!("no counts: {e}"));
+        let mut answer =
+            ureq::get(&format!("{}/__count", self.url())).call().unwrap_or_else(|e| panic!("no counts: {e}"));
         answer.body_mut().read_json().unwrap_or_else(|e| panic!("the counts are not JSON: {e}"))
     }
 

@@ -24,16 +24,22 @@ pub fn large(resources: usize) -> Program {
         let mut previous = None;
         for n in 0..u32::try_from(resources / CELL).unwrap_or(u32::MAX) {
             let cell = stack.component(&format!("cell-{n}"))?;
-            let group = cell.add("group", Group::new(network.id(), format!("of cell {n}")).tag("cell", n.to_string()))?;
+            let group =
+                cell.add("group", Group::new(network.id(), format!("of cell {n}")).tag("cell", n.to_string()))?;
             cell.add("https", Rule::new(group.id(), 443).protocol("tcp").description("from anywhere"))?;
             cell.add("peer", Rule::new(group.id(), 9000).description(phx_model::format!("from {}", shared.id())))?;
-            let subnet = cell.add("subnet", Subnet::new(network.id(), range((10 << 24) | (n << 4), 28)).zone("zone-a"))?;
-            let mut server = Server::new(subnet.id(), "small").groups([group.id(), shared.id()]).tag("cell", n.to_string());
+            let subnet =
+                cell.add("subnet", Subnet::new(network.id(), range((10 << 24) | (n << 4), 28)).zone("zone-a"))?;
+            let mut server =
+                Server::new(subnet.id(), "small").groups([group.id(), shared.id()]).tag("cell", n.to_string());
             if let Some(address) = previous.filter(|_| n % CHAIN != 0) {
                 server = server.tag("previous", address);
             }
             let server = cell.add("server", server)?;
-            cell.add("bucket", Bucket::new(format!("bucket-of-cell-{n}")).versioning(true).tag("server", server.address()))?;
+            cell.add(
+                "bucket",
+                Bucket::new(format!("bucket-of-cell-{n}")).versioning(true).tag("server", server.address()),
+            )?;
             previous = Some(server.address());
         }
         Ok::<(), ProgramError>(())
@@ -63,7 +69,12 @@ pub fn journal(program: &Program) -> Vec<Entry> {
             .schema
             .outputs
             .iter()
-            .map(|o| (o.name.to_owned(), Value::String(if o.name == "id" { id.clone() } else { format!("{}-of-{id}", o.name) })))
+            .map(|o| {
+                (
+                    o.name.to_owned(),
+                    Value::String(if o.name == "id" { id.clone() } else { format!("{}-of-{id}", o.name) }),
+                )
+            })
             .collect();
         let inputs = phx_model::expr::eval_map(&declared.inputs, |e| e.eval(&env)).expect("inputs");
         let depends_on = graph.dependencies(at).iter().map(|&d| program.resources[d].urn.clone()).collect();
@@ -74,7 +85,8 @@ pub fn journal(program: &Program) -> Vec<Entry> {
             time: jiff::Timestamp::UNIX_EPOCH,
             change: Change::Create { record: Box::new(Record { inputs, depends_on, ..Record::default() }) },
         }));
-        entries.push(Entry::Done { intent, outcome: Outcome::Created { id, outputs: outputs.clone(), complete: true } });
+        entries
+            .push(Entry::Done { intent, outcome: Outcome::Created { id, outputs: outputs.clone(), complete: true } });
         env.0.insert(declared.urn.clone(), outputs);
     }
     entries

@@ -24,7 +24,9 @@ pub fn seal_entry(entry: &Entry) -> Entry {
         Entry::Done { intent, outcome } => Entry::Done {
             intent,
             outcome: match outcome {
-                Outcome::Created { id, outputs, complete } => Outcome::Created { id, outputs: map(&outputs, f), complete },
+                Outcome::Created { id, outputs, complete } => {
+                    Outcome::Created { id, outputs: map(&outputs, f), complete }
+                }
                 Outcome::Applied { outputs } => Outcome::Applied { outputs: outputs.map(|o| map(&o, f)) },
                 other => other,
             },
@@ -89,9 +91,11 @@ fn unseal(value: &Value) -> Value {
     match value {
         Value::Map(fields) => match fields.get(MARK) {
             Some(Value::List(sealed)) => {
-                let byte = |v: &Value| if let Value::Int(i) = v { u8::try_from(*i).unwrap_or_default() ^ MASK } else { 0 };
+                let byte =
+                    |v: &Value| if let Value::Int(i) = v { u8::try_from(*i).unwrap_or_default() ^ MASK } else { 0 };
                 let bytes: Vec<u8> = sealed.iter().map(byte).collect();
-                let json = serde_json::from_slice::<serde_json::Value>(&bytes).expect("a sealed value is as it was sealed");
+                let json =
+                    serde_json::from_slice::<serde_json::Value>(&bytes).expect("a sealed value is as it was sealed");
                 Value::from(json).secret()
             }
             _ => Value::Map(map(fields, &unseal)),

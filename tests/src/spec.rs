@@ -70,7 +70,10 @@ pub struct Item {
 impl std::fmt::Debug for Choices {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { protect, retain, ignore, replace_on, order, depends } = self;
-        write!(f, "protect {protect} retain {retain} ignore {ignore} replace_on {replace_on:?} order {order:?} depends {depends:?}")
+        write!(
+            f,
+            "protect {protect} retain {retain} ignore {ignore} replace_on {replace_on:?} order {order:?} depends {depends:?}"
+        )
     }
 }
 
@@ -245,7 +248,9 @@ struct Made {
 
 /// The one that the pick names: the same as long as it is there, whatever else comes and goes.
 fn choose<T>(from: &[(u32, T)], pick: u64) -> Option<&T> {
-    from.iter().min_by_key(|(key, _)| Rng::new(pick.wrapping_mul(0x1_0000_0001) ^ u64::from(*key)).next_u64()).map(|(_, t)| t)
+    from.iter()
+        .min_by_key(|(key, _)| Rng::new(pick.wrapping_mul(0x1_0000_0001) ^ u64::from(*key)).next_u64())
+        .map(|(_, t)| t)
 }
 
 impl Made {
@@ -273,7 +278,8 @@ impl Made {
             }
             Kind::Subnet => {
                 let Some(network) = network else { return Ok(()) };
-                let mut subnet = Subnet::new(network.id(), range(item.key, 1 + u32::from(c % 2), 24)).tags(self.tags(b));
+                let mut subnet =
+                    Subnet::new(network.id(), range(item.key, 1 + u32::from(c % 2), 24)).tags(self.tags(b));
                 if let Some(zone) = maybe(a, ["zone-a", "zone-b"]) {
                     subnet = subnet.zone(zone);
                 }
@@ -473,7 +479,9 @@ impl Meddling {
         let object = objects.get(usize::from(*at) % objects.len().max(1))?;
         let what = match *self {
             Self::Delete { .. } => Outside::Delete,
-            Self::Tag { .. } if object.type_name.ends_with("Rule") || object.type_name.ends_with("Disk") => return None,
+            Self::Tag { .. } if object.type_name.ends_with("Rule") || object.type_name.ends_with("Disk") => {
+                return None;
+            }
             Self::Tag { .. } => Outside::Tag("meddler".into(), "was-here".into()),
             Self::Set { to, .. } => {
                 let text = |t: &str| Value::String(t.to_owned());
@@ -511,7 +519,14 @@ fn choices() -> impl Strategy<Value = Choices> {
     let maybe_u8 = || prop_oneof![3 => Just(None), 1 => any::<u8>().prop_map(Some)];
     let order = prop_oneof![4 => Just(None), 1 => any::<bool>().prop_map(Some)];
     (rare(12), rare(6), rare(6), maybe_u8(), order, maybe_u8()).prop_map(
-        |(protect, retain, ignore, replace_on, order, depends)| Choices { protect, retain, ignore, replace_on, order, depends },
+        |(protect, retain, ignore, replace_on, order, depends)| Choices {
+            protect,
+            retain,
+            ignore,
+            replace_on,
+            order,
+            depends,
+        },
     )
 }
 

@@ -100,9 +100,10 @@ impl Durable {
     /// Whether an object of this id is durably known.
     pub fn knows(&self, id: &str) -> bool {
         let inner = self.lock();
-        inner.state.as_ref().is_some_and(|s| {
-            s.resources.values().chain(s.deposed.iter().map(|d| &d.record)).any(|r| r.id == id)
-        })
+        inner
+            .state
+            .as_ref()
+            .is_some_and(|s| s.resources.values().chain(s.deposed.iter().map(|d| &d.record)).any(|r| r.id == id))
     }
 
     /// The resource's durable record.
@@ -141,7 +142,9 @@ impl Durable {
         if let Some(folded) = &inner.state {
             let expected = State { serial: folded.serial + 1, ..folded.clone() };
             if expected != *written {
-                inner.violations.push(format!("the checkpoint is not the fold of the journal:\n{written:#?}\nand not\n{expected:#?}"));
+                inner.violations.push(format!(
+                    "the checkpoint is not the fold of the journal:\n{written:#?}\nand not\n{expected:#?}"
+                ));
             }
         }
         inner.written = true;
@@ -190,7 +193,9 @@ impl Store for Tap {
                 && inner.written
                 && known != found
             {
-                inner.violations.push(format!("the store gave back another state than was written:\n{found:#?}\nand not\n{known:#?}"));
+                inner.violations.push(format!(
+                    "the store gave back another state than was written:\n{found:#?}\nand not\n{known:#?}"
+                ));
             }
         }
         self.life.boundary(|| "after the lease".into()).await;

@@ -145,7 +145,13 @@ impl World {
     }
 
     /// `up` with options, disturbed, asking for approval.
-    pub fn up_asking(&self, program: &Program, options: &RunOptions, how: &Disturbance, approve: &Approve) -> Run<Report> {
+    pub fn up_asking(
+        &self,
+        program: &Program,
+        options: &RunOptions,
+        how: &Disturbance,
+        approve: &Approve,
+    ) -> Run<Report> {
         let run = self.run(how, async |engine| engine.up(program, options, approve).await);
         if let Ended::Returned(Ok(report)) = &run.ended {
             self.check_order(&report.plan, &run.events);
@@ -252,10 +258,10 @@ impl World {
         if format!("{:?}", run.events).contains(CANARY) {
             broken.push("the debug form of the events tells a secret".into());
         }
-        if let Some(state) = self.durable.state() {
-            if format!("{state:?}").contains(CANARY) {
-                broken.push(format!("a secret is not marked in the state: {state:?}"));
-            }
+        if let Some(state) = self.durable.state()
+            && format!("{state:?}").contains(CANARY)
+        {
+            broken.push(format!("a secret is not marked in the state: {state:?}"));
         }
         assert!(broken.is_empty(), "{}\nevents: {:#?}", broken.join("\n"), run.events);
     }
@@ -333,7 +339,8 @@ impl World {
                 problems.push(format!("{urn} has no record"));
                 continue;
             };
-            let wanted: BTreeSet<Urn> = graph.dependencies(at).iter().map(|&d| program.resources[d].urn.clone()).collect();
+            let wanted: BTreeSet<Urn> =
+                graph.dependencies(at).iter().map(|&d| program.resources[d].urn.clone()).collect();
             if record.depends_on != wanted {
                 problems.push(format!("{urn} is recorded to depend on {:?} and not {wanted:?}", record.depends_on));
             }

@@ -1,4 +1,5 @@
 //! What happens when something goes wrong: partial failure, interrupts, timeouts, lost answers, objects that are gone, reads that fail.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +14,9 @@ use phx_model::stack::Options;
 use phx_model::store::StoreError;
 use phx_model::{Ipv4Cidr, Program, Urn, Value};
 use phx_state::MemoryStore;
-use phx_tests::sim::{Bucket, CANARY, Call, Disk, Fault, Group, Network, Outside, ReadFault, Rule, Server, Subnet, Verb};
+use phx_tests::sim::{
+    Bucket, CANARY, Call, Disk, Fault, Group, Network, Outside, ReadFault, Rule, Server, Subnet, Verb,
+};
 use phx_tests::world::{Disturbance, Ended, World, interrupt_after, program, stack_name, urn};
 
 fn cidr(text: &str) -> Ipv4Cidr {
@@ -78,7 +81,8 @@ fn independent_branches_finish_and_what_is_skipped_is_named() {
     let program = small("small");
     world.cloud.set_fate(on(Verb::Create, "sim:net:Group", Fault::Refused));
     let run = world.up(&program);
-    let skipped_events: Vec<_> = run.events.iter().filter(|e| matches!(e, Event::StepSkipped { .. })).cloned().collect();
+    let skipped_events: Vec<_> =
+        run.events.iter().filter(|e| matches!(e, Event::StepSkipped { .. })).cloned().collect();
     let report = run.ok();
     assert_eq!(report.result, RunResult::Failed);
     let group = urn("net:Group", "group");
@@ -231,7 +235,9 @@ fn a_creation_that_was_not_finished_is_finished_by_the_next_up() {
 
 #[test]
 fn a_lost_answer_costs_no_second_object() {
-    for kind in ["sim:net:Network", "sim:net:Subnet", "sim:net:Group", "sim:net:Rule", "sim:app:Server", "sim:app:Bucket"] {
+    for kind in
+        ["sim:net:Network", "sim:net:Subnet", "sim:net:Group", "sim:net:Rule", "sim:app:Server", "sim:app:Bucket"]
+    {
         for fault in [Fault::AnswerLost, Fault::RequestLost] {
             // Lost once, the same run gets over it.
             let world = World::new(1);
@@ -259,7 +265,11 @@ fn a_name_that_someone_else_has_is_an_error_and_no_theft() {
     world.cloud.make(<Bucket as phx_model::Resource>::schema(), &fields);
     let report = failed(&world, &small("small"));
     assert_eq!(report.failures[0].error.kind, ErrorKind::AlreadyExists);
-    assert!(report.failures[0].error.hint.as_deref().is_some_and(|h| h.contains("import")), "{}", report.failures[0].error);
+    assert!(
+        report.failures[0].error.hint.as_deref().is_some_and(|h| h.contains("import")),
+        "{}",
+        report.failures[0].error
+    );
     assert!(world.state().open.is_empty(), "it is known that nothing was created");
     assert!(world.cloud.object("sim:app:Bucket", "logs").unwrap().intent.is_none());
     world.cloud.outside("sim:app:Bucket", "logs", &Outside::Delete);
@@ -473,7 +483,8 @@ fn a_creation_that_can_no_longer_happen_does_not_stand_in_the_way() {
     let world = World::new(1);
     let program = small("small");
     world.cloud.set_fate(move |call| {
-        (call.type_name == "sim:app:Server" && matches!(call.verb, Verb::Create | Verb::Find)).then_some(Fault::RequestLost)
+        (call.type_name == "sim:app:Server" && matches!(call.verb, Verb::Create | Verb::Find))
+            .then_some(Fault::RequestLost)
     });
     failed(&world, &program);
     assert_eq!(world.state().open.len(), 1);

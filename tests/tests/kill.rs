@@ -1,6 +1,7 @@
 //! `kill -9` at random instants: the next `up` alone brings the stack to where an uninterrupted one would have.
 //!
 //! The instants come from a seed, printed on failure. `PHX_SEED=n` runs another one, `PHX_KILLS=n` more or fewer kills.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use std::collections::BTreeSet;
 use std::time::Duration;

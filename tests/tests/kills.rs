@@ -1,4 +1,5 @@
 //! A fixed program, killed at every boundary there is: before and after each thing that a run does to the cloud or the store.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use std::time::Duration;
 
@@ -26,7 +27,10 @@ fn at(version: Version) -> Program {
     program(|stack: &mut Stack| {
         let (updated, replaced, first) = (version >= Updated, version >= Replaced, version == ReplacedDeleteFirst);
         let tag = if updated { "two" } else { "one" };
-        let network = stack.add("main", Network::new("10.0.0.0/16".parse::<phx_model::Ipv4Cidr>().unwrap()).dns(!updated).tag("v", tag))?;
+        let network = stack.add(
+            "main",
+            Network::new("10.0.0.0/16".parse::<phx_model::Ipv4Cidr>().unwrap()).dns(!updated).tag("v", tag),
+        )?;
         let subnet = |n: u8| {
             let range: phx_model::Ipv4Cidr = format!("10.0.{n}.0/24").parse().unwrap();
             Subnet::new(network.id(), range).zone(if first { "zone-b" } else { "zone-a" })
@@ -90,18 +94,16 @@ fn kill_everywhere(before: &[Version], then: Option<Version>, pause: Duration) {
         let world = world_before(before, pause);
         let killed = run(&world, Some(kill));
         let Ended::Killed(place) = killed.ended else { panic!("boundary {kill} of {boundaries} was not reached") };
-        let context = std::panic::AssertUnwindSafe(|| {
-            match then {
-                Some(version) => {
-                    let program = at(version);
-                    world.up(&program).succeeded();
-                    world.assert_settled(&program);
-                    world.assert_nothing_to_do(&program);
-                }
-                None => {
-                    world.destroy().succeeded();
-                    world.assert_empty();
-                }
+        let context = std::panic::AssertUnwindSafe(|| match then {
+            Some(version) => {
+                let program = at(version);
+                world.up(&program).succeeded();
+                world.assert_settled(&program);
+                world.assert_nothing_to_do(&program);
+            }
+            None => {
+                world.destroy().succeeded();
+                world.assert_empty();
             }
         });
         if let Err(panic) = std::panic::catch_unwind(context) {

@@ -1,4 +1,5 @@
 //! What the options on a resource do.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use phx_engine::EngineError;
 use phx_engine::engine::RunOptions;
@@ -123,7 +124,8 @@ fn an_object_as_the_program_wants_it_is_adopted_without_a_change() {
 #[test]
 fn an_adopted_object_is_changed_where_it_differs() {
     let world = World::new(1);
-    let id = foreign(&world, &[("name", text("a")), ("versioning", Value::Bool(false)), ("policy", text(r#"{"a":1}"#))]);
+    let id =
+        foreign(&world, &[("name", text("a")), ("versioning", Value::Bool(false)), ("policy", text(r#"{"a":1}"#))]);
     let program = bucket("a", true, Options::new().import(&*id));
     let plan = world.preview(&program).unwrap();
     let step = &plan.steps[0];
@@ -178,7 +180,8 @@ fn a_single_tag_can_be_ignored() {
     world.up(&tagged("one", &["tags.owner", "tags.cost"])).succeeded();
     let main = urn("net:Network", "main");
     let id = world.id(&main);
-    let meddle = |tag: &str, value: &str| world.cloud.outside("sim:net:Network", &id, &Outside::Tag(tag.into(), value.into()));
+    let meddle =
+        |tag: &str, value: &str| world.cloud.outside("sim:net:Network", &id, &Outside::Tag(tag.into(), value.into()));
     meddle("owner", "them");
     meddle("cost", "42");
     world.assert_nothing_to_do(&tagged("one", &["tags.owner", "tags.cost"]));
@@ -191,7 +194,8 @@ fn a_single_tag_can_be_ignored() {
     world.assert_nothing_to_do(&tagged("two", &["tags.owner", "tags.cost"]));
     // Without the option they are the program's again.
     world.up(&tagged("two", &[])).succeeded();
-    let expected: ValueMap = [("owner", "us"), ("stage", "two")].iter().map(|(k, v)| ((*k).to_owned(), text(v))).collect();
+    let expected: ValueMap =
+        [("owner", "us"), ("stage", "two")].iter().map(|(k, v)| ((*k).to_owned(), text(v))).collect();
     assert_eq!(world.object(&main).fields["tags"], Value::Map(expected));
 }
 
@@ -224,7 +228,11 @@ fn a_replacement_can_follow_another_resources() {
         program(|stack| {
             let network = stack.add("main", Network::new(cidr("10.0.0.0/16")))?;
             let group = stack.add("group", Group::new(network.id(), description))?;
-            stack.add_with("logs", Bucket::new("logs"), Options::new().replace_on(group.id()).delete_before_replace(true))?;
+            stack.add_with(
+                "logs",
+                Bucket::new("logs"),
+                Options::new().replace_on(group.id()).delete_before_replace(true),
+            )?;
             Ok(())
         })
     };

@@ -1,4 +1,5 @@
 //! The Phoenix platform on moto: every stack comes up, stays as it is, changes as little as it must and goes away.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use phx_tests::command::Project;
 use phx_tests::emulator::Emulator;

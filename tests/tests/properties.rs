@@ -2,6 +2,7 @@
 //!
 //! `PROPTEST_CASES` sets how many cases each property is tried with. What failed is printed in its smallest form, and kept as a seed
 //! in `tests/properties.txt`, so that it is tried again first.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Replacements: both orders, what they drag along, names that change hands, and halves that fail.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use phx_engine::events::RunResult;
 use phx_engine::plan::{Op, Plan, ReplaceOrder};
@@ -76,7 +77,12 @@ fn the_old_one_goes_first_where_the_two_cannot_live_side_by_side() {
     world.up(&program).succeeded();
     let log = world.cloud.log();
     let (new_subnet, new_server) = (world.id(&urn("net:Subnet", "subnet")), world.id(&urn("app:Server", "server")));
-    let order = [format!("delete {server}"), format!("delete {subnet}"), format!("create {new_subnet}"), format!("create {new_server}")];
+    let order = [
+        format!("delete {server}"),
+        format!("delete {subnet}"),
+        format!("create {new_subnet}"),
+        format!("create {new_server}"),
+    ];
     assert!(order.windows(2).all(|w| place(&log, &w[0]) < place(&log, &w[1])), "{log:?}");
     // The rule's id is its group and port, so the new one has the old one's.
     assert_eq!(world.id(&urn("net:Rule", "rule")), rule);
@@ -90,7 +96,9 @@ fn an_old_object_that_could_not_be_deleted_is_deleted_by_the_next_up() {
     let world = World::new(1);
     world.up(&site("one", "zone-a", "tcp")).succeeded();
     let group = world.id(&urn("net:Group", "group"));
-    world.cloud.set_fate(|call| (call.verb == Verb::Delete && call.type_name == "sim:net:Group").then_some(Fault::Refused));
+    world
+        .cloud
+        .set_fate(|call| (call.verb == Verb::Delete && call.type_name == "sim:net:Group").then_some(Fault::Refused));
     let program = site("two", "zone-a", "tcp");
     let report = world.up(&program).ok();
     assert_eq!(report.result, RunResult::Failed);
@@ -104,7 +112,9 @@ fn an_old_object_that_could_not_be_deleted_is_deleted_by_the_next_up() {
     assert_eq!(world.cloud.log(), [format!("delete {group}")]);
     world.assert_settled(&program);
     // A destroy takes it along too.
-    world.cloud.set_fate(|call| (call.verb == Verb::Delete && call.type_name == "sim:net:Group").then_some(Fault::Refused));
+    world
+        .cloud
+        .set_fate(|call| (call.verb == Verb::Delete && call.type_name == "sim:net:Group").then_some(Fault::Refused));
     world.up(&site("three", "zone-a", "tcp")).ok();
     assert_eq!(world.state().deposed.len(), 1);
     world.cloud.calm();
@@ -117,7 +127,9 @@ fn a_replacement_whose_new_object_fails_leaves_the_old_one_in_place() {
     let world = World::new(1);
     world.up(&site("one", "zone-a", "tcp")).succeeded();
     let group = world.id(&urn("net:Group", "group"));
-    world.cloud.set_fate(|call| (call.verb == Verb::Create && call.type_name == "sim:net:Group").then_some(Fault::Refused));
+    world
+        .cloud
+        .set_fate(|call| (call.verb == Verb::Create && call.type_name == "sim:net:Group").then_some(Fault::Refused));
     let report = world.up(&site("two", "zone-a", "tcp")).ok();
     assert_eq!(report.failures.len(), 1);
     assert_eq!(world.cloud.counts().deletes, 0, "nothing that still works is taken away");
@@ -133,7 +145,9 @@ fn a_replacement_whose_new_object_fails_leaves_the_old_one_in_place() {
 fn a_replacement_that_deleted_first_and_failed_then_creates_next_time() {
     let world = World::new(1);
     world.up(&site("one", "zone-a", "tcp")).succeeded();
-    world.cloud.set_fate(|call| (call.verb == Verb::Create && call.type_name == "sim:net:Subnet").then_some(Fault::Refused));
+    world
+        .cloud
+        .set_fate(|call| (call.verb == Verb::Create && call.type_name == "sim:net:Subnet").then_some(Fault::Refused));
     let program = site("one", "zone-b", "tcp");
     let report = world.up(&program).ok();
     assert_eq!(report.result, RunResult::Failed);
@@ -195,7 +209,9 @@ fn a_dependency_can_turn_round() {
             world.assert_nothing_to_do(&program);
         }
         // Also with old objects of both left behind, which need each other across.
-        world.cloud.set_fate(|call| (call.verb == Verb::Delete && call.type_name == "sim:app:Server").then_some(Fault::Refused));
+        world.cloud.set_fate(|call| {
+            (call.verb == Verb::Delete && call.type_name == "sim:app:Server").then_some(Fault::Refused)
+        });
         world.up(&server(true, 4)).ok();
         world.up(&server(false, 5)).ok();
         world.cloud.calm();

@@ -374,8 +374,11 @@ mod tests {
             assert_eq!(at(sub).unwrap().dir, dir.path().join("stacks"), "{sub}");
         }
         let error = at("other").unwrap_err();
-        insta::assert_snapshot!(said(&dir, &error), @"");
-        insta::assert_snapshot!(said(&dir, &at("nowhere").unwrap_err()), @"");
+        insta::assert_snapshot!(said(&dir, &error), @r"
+        there is no phx.toml in DIR/other, in its folder `stacks`, or in a folder above it
+          hint: `phx new` makes a project; `-C DIR` names the folder of one
+        ");
+        insta::assert_snapshot!(said(&dir, &at("nowhere").unwrap_err()), @r"DIR/nowhere cannot be read: No such file or directory (os error 2)");
     }
 
     #[test]
@@ -383,9 +386,15 @@ mod tests {
         let dir = project(&[("phx.toml", PHX), ("Cargo.toml", ""), ("dev.toml", ""), ("prod.toml", ""), ("a b.toml", "")]);
         let project = Project::find(dir.path()).unwrap();
         let error = project.stack(&project.stack_name(Some("stage")).unwrap()).unwrap_err();
-        insta::assert_snapshot!(said(&dir, &error), @"");
-        insta::assert_snapshot!(said(&dir, &project.stack_name(None).unwrap_err()), @"");
-        insta::assert_snapshot!(said(&dir, &project.stack_name(Some("../x")).unwrap_err()), @"");
+        insta::assert_snapshot!(said(&dir, &error), @r#"
+        there is no stack "stage": DIR/stage.toml does not exist
+          hint: the stacks in DIR are dev, prod
+        "#);
+        insta::assert_snapshot!(said(&dir, &project.stack_name(None).unwrap_err()), @r"
+        no stack was named: give `--stack NAME`, set PHX_STACK, or set `stack` in phx.toml
+          hint: the stacks in DIR are dev, prod
+        ");
+        insta::assert_snapshot!(said(&dir, &project.stack_name(Some("../x")).unwrap_err()), @r#"stack or project name "../x" is not valid: it contains '/'; letters, digits, '-', '_' and '.' are allowed"#);
         assert!(matches!(project.stack(&StackName::new("Cargo").unwrap()), Err(ProjectError::UnknownStack { .. })));
     }
 

@@ -145,9 +145,8 @@ async fn read_patiently<'a>(
     let mut answers = read_group(driver, provider, &targets, timeout).await;
     let mut pause = Duration::from_millis(100);
     loop {
-        let unseen: Vec<usize> = (0..targets.len())
-            .filter(|&at| matches!(answers[at], Read::Gone) && targets[at].is_incomplete())
-            .collect();
+        let unseen: Vec<usize> =
+            (0..targets.len()).filter(|&at| matches!(answers[at], Read::Gone) && targets[at].is_incomplete()).collect();
         let now = Instant::now();
         if unseen.is_empty() || now >= deadline {
             return (driver.schema(), targets, answers);

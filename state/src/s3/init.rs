@@ -30,7 +30,8 @@ const TABLE_READY: Duration = Duration::from_secs(180);
 /// What [`S3Store::init`] does beyond what it must. The default is everything.
 #[derive(Clone, Copy, Debug)]
 pub struct InitOptions {
-    /// Refuses requests to the bucket that do not come over TLS. To be left out only where the endpoint has none, or gets the condition wrong.
+    /// Refuses requests to the bucket that do not come over TLS. Where the bucket is reached without TLS (an endpoint of one's own that begins
+    /// with `http://`) this is left out in any case: it would lock phx out.
     pub tls_policy: bool,
 }
 
@@ -47,6 +48,8 @@ pub struct InitReport {
     pub changed: Vec<String>,
     /// What was as it should be.
     pub kept: Vec<String>,
+    /// What was left out, and why.
+    pub left_out: Vec<String>,
 }
 
 impl InitReport {
@@ -152,8 +155,13 @@ async fn bucket(shared: &Shared, options: &InitOptions, report: &mut InitReport)
     versioned(shared, report).await?;
     encrypted(shared, report).await?;
     life_cycle(shared, report).await?;
-    if options.tls_policy {
-        tls_only(shared, report).await?;
+    match shared.endpoint.as_deref() {
+        Some(plain) if plain.starts_with("http://") => {
+            let why = format!("over TLS only: {plain} has no TLS, and the policy would refuse phx itself");
+            report.left_out.push(why);
+        }
+        _ if options.tls_policy => tls_only(shared, report).await?,
+        _ => report.left_out.push("over TLS only: not wanted".into()),
     }
     Ok(())
 }
@@ -186,8 +194,9 @@ async fn closed_to_the_public(shared: &Shared, report: &mut InitReport) -> Step<
 
 async fn versioned(shared: &Shared, report: &mut InitReport) -> Step<()> {
     let (client, name) = (&shared.bucket.client, &shared.bucket.name);
-    let found = send!(shared, "s3:GetBucketVersioning", client.get_bucket_versioning().bucket(name))?;
-    let change = found.status != Some(BucketVersioningStatus::Enabled);
+    // Switching on what is on does no harm; so an answer that cannot be read (its code is that of success) counts as "no".
+    let found = look!(shared, "s3:GetBucketVersioning", "200", client.get_bucket_versioning().bucket(name))?;
+    let change = found.and_then(|found| found.status) != Some(BucketVersioningStatus::Enabled);
     if change {
         let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
         send!(

@@ -25,7 +25,7 @@ use phx_model::store::StoreError;
 use tokio::task::JoinHandle;
 
 use super::Shared;
-use super::call::{Failure, Kind};
+use super::call::{Failure, Kind, Patience};
 use super::place::Place;
 use super::table::{LEASE, LeaseItem};
 
@@ -146,7 +146,7 @@ pub(super) fn keep(shared: Arc<Shared>, place: Place, held: Arc<Held>) -> JoinHa
             let patience = shared.patience(held.ttl / 6, None);
             match shared.table.renew(&shared.calls, &patience, &held, true).await {
                 Ok(()) => held.renewed(sent),
-                Err(failure) if failure.kind == Kind::Condition => match place.read_lease_item(&shared).await {
+                Err(failure) if failure.kind == Kind::Condition => match place.read_lease_item(&shared, &shared.reading_back()).await {
                     Ok(found) if !held.is(found.as_ref()) => {
                         held.superseded();
                     }
@@ -193,7 +193,7 @@ pub(super) async fn watch(
     );
     loop {
         tokio::time::sleep((interval(seen.ttl) / 4).clamp(Duration::from_millis(25), Duration::from_millis(500))).await;
-        let Some(now) = place.read_lease_item(shared).await? else { return Ok(Seen::Takeable(None)) };
+        let Some(now) = place.read_lease_item(shared, &shared.reading()).await? else { return Ok(Seen::Takeable(None)) };
         // Taken after the answer, so that no renewal seen in it can be later.
         let at = Instant::now();
         if !now.held {
@@ -220,9 +220,12 @@ pub(super) async fn watch(
 
 impl Place {
     /// The lease as it stands in the table.
-    pub(super) async fn read_lease_item(&self, shared: &Shared) -> Result<Option<LeaseItem>, StoreError> {
-        let patience = shared.reading();
-        let item = shared.table.get(&shared.calls, &patience, &self.partition, LEASE).await;
+    pub(super) async fn read_lease_item(
+        &self,
+        shared: &Shared,
+        patience: &Patience,
+    ) -> Result<Option<LeaseItem>, StoreError> {
+        let item = shared.table.get(&shared.calls, patience, &self.partition, LEASE).await;
         let item = item.map_err(|e| e.at(format!("reading the lease of stack {}", self.stack)))?;
         item.map(|item| LeaseItem::decode(&item).map_err(|why| self.damaged_lease(why))).transpose()
     }

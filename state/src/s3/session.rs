@@ -88,7 +88,7 @@ pub(super) async fn take(
             Err(failure) => return Err(failure.at(what())),
         };
         // Somebody else was as quick, or an attempt of ours succeeded and its answer was lost.
-        let found = place.read_lease_item(shared).await?;
+        let found = place.read_lease_item(shared, &shared.reading()).await?;
         if held.is(found.as_ref()) {
             return Ok((held, mine));
         }
@@ -170,8 +170,8 @@ impl Writer {
             self.held.check()?;
             return Err(failure.at(what));
         }
-        // With patience of its own: that the lease is over does not change what was written.
-        let reading = self.shared.reading();
+        // With patience of its own, since that the lease is over does not change what was written; but somebody waits.
+        let reading = self.shared.reading_back();
         let found = self.shared.table.get(&self.shared.calls, &reading, &self.place.partition, &sort).await;
         let found = match found {
             Ok(found) => found,
@@ -185,9 +185,10 @@ impl Writer {
             self.held.renewed(sent);
             return Ok(());
         }
-        match self.place.read_lease_item(&self.shared).await {
-            Ok(lease) if !self.held.is(lease.as_ref()) => return Err(self.held.superseded()),
-            Ok(_) | Err(_) => {}
+        if let Ok(lease) = self.place.read_lease_item(&self.shared, &reading).await
+            && !self.held.is(lease.as_ref())
+        {
+            return Err(self.held.superseded());
         }
         // An attempt without an answer might even now be on its way.
         self.doubt = Some(failure.why.clone());
@@ -314,12 +315,13 @@ impl Writer {
             let _ = tidying.await;
         }
         let shared = &self.shared;
-        let patience = shared.patience(shared.url.ttl, None);
+        // For longer than the lease would last it is not worth trying.
+        let patience = shared.patience(shared.url.ttl.min(Duration::from_secs(10)), None);
         let Err(failure) = shared.table.renew(&shared.calls, &patience, &self.held, false).await else { return Ok(()) };
         let read_back = failure.kind == Kind::Condition || failure.maybe_done;
         // Given back by an attempt whose answer was lost, or taken over by another run: either way it is no longer ours.
         if read_back
-            && let Ok(found) = self.place.read_lease_item(shared).await
+            && let Ok(found) = self.place.read_lease_item(shared, &shared.reading_back()).await
             && !self.held.is(found.as_ref())
         {
             return Ok(());

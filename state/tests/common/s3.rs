@@ -1,7 +1,7 @@
 //! A store in an emulator, reached through an HTTP client that breaks what it is told to.
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses its part
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -181,9 +182,6 @@ pub(crate) fn store(emulator: &str, bucket: &str, parameters: &str, wire: &Wire)
     S3Store::new(&url, ProjectName::new("demo").unwrap(), &config(emulator, wire.clone())).unwrap()
 }
 
-/// No TLS-only policy: moto refuses everything with one (EMULATORS.md).
-pub(crate) const INIT: InitOptions = InitOptions { tls_policy: false };
-
 /// An emulator that the tests that run side by side in a process share, each with a bucket and table of its own. It ends with the last of them.
 pub(crate) fn shared(name: &str) -> Arc<Emulator> {
     static RUNNING: Mutex<BTreeMap<String, Weak<Emulator>>> = Mutex::new(BTreeMap::new());
@@ -216,12 +214,78 @@ impl Ready {
     pub(crate) async fn new(emulator: &str, name: &str, parameters: &str) -> Self {
         let (emulator, wire, bucket) = (shared(emulator), Wire::new(), fresh(name));
         let store = store(&emulator.url(), &bucket, parameters, &wire);
-        store.init(&INIT).await.unwrap();
+        store.init(&InitOptions::default()).await.unwrap();
         Self { store, wire, bucket, parameters: parameters.to_owned(), emulator }
+    }
+
+    /// The table, to look at or change things by hand, as somebody with the console would.
+    pub(crate) fn by_hand(&self) -> ByHand {
+        let config = config(&self.emulator.url(), Wire::new());
+        ByHand {
+            table: aws_sdk_dynamodb::Client::new(&config),
+            bucket: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
+            ),
+            name: self.bucket.clone(),
+        }
     }
 
     /// The same store as another process sees it: with a connection of its own that nobody breaks.
     pub(crate) fn other(&self) -> S3Store {
         store(&self.emulator.url(), &self.bucket, &self.parameters, &Wire::new())
+    }
+}
+
+/// Somebody with the console.
+pub(crate) struct ByHand {
+    pub(crate) table: aws_sdk_dynamodb::Client,
+    pub(crate) bucket: aws_sdk_s3::Client,
+    name: String,
+}
+
+impl ByHand {
+    /// The objects' keys.
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let found = self.bucket.list_objects_v2().bucket(&self.name).send().await.unwrap();
+        found.contents.unwrap_or_default().into_iter().map(|o| o.key.unwrap()).collect()
+    }
+
+    pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
+        let found = self.bucket.get_object().bucket(&self.name).key(key).send().await.unwrap();
+        found.body.collect().await.unwrap().to_vec()
+    }
+
+    pub(crate) async fn put(&self, key: &str, text: &str) {
+        let body = aws_sdk_s3::primitives::ByteStream::from(text.as_bytes().to_vec());
+        self.bucket.put_object().bucket(&self.name).key(key).body(body).send().await.unwrap();
+    }
+
+    /// The items, by their sort keys.
+    pub(crate) async fn items(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
+        let mut pages = self.table.scan().table_name(format!("{}-table", self.name)).into_paginator().items().send();
+        let mut items = BTreeMap::new();
+        while let Some(item) = pages.next().await {
+            let item = item.unwrap();
+            items.insert(item["sk"].as_s().unwrap().clone(), item);
+        }
+        items
+    }
+
+    fn partition(&self) -> AttributeValue {
+        AttributeValue::S(format!("{}/team/phx/demo/dev", self.name))
+    }
+
+    /// Changes one attribute of an item.
+    pub(crate) async fn set(&self, sort: &str, attribute: &str, value: AttributeValue) {
+        let update = self.table.update_item().table_name(format!("{}-table", self.name));
+        let update = update.key("pk", self.partition()).key("sk", AttributeValue::S(sort.to_owned()));
+        let update = update.update_expression("SET #a = :v").expression_attribute_names("#a", attribute);
+        update.expression_attribute_values(":v", value).send().await.unwrap();
+    }
+
+    /// Removes an item.
+    pub(crate) async fn remove(&self, sort: &str) {
+        let remove = self.table.delete_item().table_name(format!("{}-table", self.name));
+        remove.key("pk", self.partition()).key("sk", AttributeValue::S(sort.to_owned())).send().await.unwrap();
     }
 }

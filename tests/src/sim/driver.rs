@@ -242,9 +242,7 @@ impl<R: SimType> Driver for SimDriver<R> {
     }
 
     async fn delete(&self, _cx: &Cx, id: &str, inputs: &ValueMap) -> Result<(), CloudError> {
-        self.cloud
-            .call(Verb::Delete, R::schema().type_name, id, inputs, |world| world.delete(self.conduct(), id))
-            .await
+        self.cloud.call(Verb::Delete, R::schema().type_name, id, inputs, |world| world.delete(self.conduct(), id)).await
     }
 
     async fn find(&self, _cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Option<Created>, CloudError> {

@@ -316,14 +316,20 @@ impl World<'_> {
         self.inner.objects.get(&(type_name, id.to_owned())).filter(|o| o.visible_from <= now)
     }
 
-    pub(crate) fn create(&mut self, conduct: &'static Conduct, want: &ValueMap, intent: &IntentId) -> Result<Object, CloudError> {
+    pub(crate) fn create(
+        &mut self,
+        conduct: &'static Conduct,
+        want: &ValueMap,
+        intent: &IntentId,
+    ) -> Result<Object, CloudError> {
         if !self.durable.open(|i| i.id == *intent && matches!(i.change, Change::Create { .. })) {
             self.violation(format!("the intent {intent} is not durable"));
         }
         let type_name = conduct.schema.type_name;
         let want = plain_map(want);
         if conduct.schema.identity == phx_model::schema::Identity::ClientToken {
-            let earlier = self.inner.objects.values().find(|o| o.type_name == type_name && o.intent.as_ref() == Some(intent));
+            let earlier =
+                self.inner.objects.values().find(|o| o.type_name == type_name && o.intent.as_ref() == Some(intent));
             if let Some(object) = earlier {
                 if object.request != want {
                     let object = object.id.clone();
@@ -343,7 +349,12 @@ impl World<'_> {
         Ok(self.inner.objects[&(type_name, id)].clone())
     }
 
-    pub(crate) fn find(&mut self, conduct: &'static Conduct, want: &ValueMap, intent: &IntentId) -> Result<Option<Object>, CloudError> {
+    pub(crate) fn find(
+        &mut self,
+        conduct: &'static Conduct,
+        want: &ValueMap,
+        intent: &IntentId,
+    ) -> Result<Option<Object>, CloudError> {
         let type_name = conduct.schema.type_name;
         if let Some(key) = (conduct.key)(&plain_map(want)) {
             let Some(object) = self.visible(type_name, &key).cloned() else { return Ok(None) };
@@ -358,11 +369,17 @@ impl World<'_> {
             return Ok(Some(object));
         }
         let now = self.inner.now();
-        let mut found = self.inner.objects.values().filter(|o| o.type_name == type_name && o.intent.as_ref() == Some(intent));
+        let mut found =
+            self.inner.objects.values().filter(|o| o.type_name == type_name && o.intent.as_ref() == Some(intent));
         Ok(found.find(|o| o.visible_from <= now).cloned())
     }
 
-    pub(crate) fn finish(&mut self, conduct: &'static Conduct, id: &str, want: &ValueMap) -> Result<Object, CloudError> {
+    pub(crate) fn finish(
+        &mut self,
+        conduct: &'static Conduct,
+        id: &str,
+        want: &ValueMap,
+    ) -> Result<Object, CloudError> {
         let key = (conduct.schema.type_name, id.to_owned());
         let want = plain_map(want);
         let Some(object) = self.inner.objects.get_mut(&key) else {
@@ -460,7 +477,9 @@ impl World<'_> {
                 && unique.iter().all(|u| o.fields.get(*u) == fields.get(*u))
         });
         match clash {
-            Some(object) => self.fail(ErrorKind::AlreadyExists, "AlreadyExists", format!("{} has the same {unique:?}", object.id)),
+            Some(object) => {
+                self.fail(ErrorKind::AlreadyExists, "AlreadyExists", format!("{} has the same {unique:?}", object.id))
+            }
             None => Ok(()),
         }
     }
@@ -477,7 +496,13 @@ impl Inner {
         from / 2 + Duration::from_micros(self.rng.below(span.max(1))) / 2
     }
 
-    fn new_object(&mut self, conduct: &'static Conduct, want: &ValueMap, intent: Option<IntentId>, lag: Duration) -> String {
+    fn new_object(
+        &mut self,
+        conduct: &'static Conduct,
+        want: &ValueMap,
+        intent: Option<IntentId>,
+        lag: Duration,
+    ) -> String {
         self.next += 1;
         let id = (conduct.key)(want).unwrap_or_else(|| format!("{}-{:06}", conduct.prefix, self.next));
         let mut fields = ValueMap::new();
@@ -489,7 +514,11 @@ impl Inner {
                 set(&mut fields, name, (conduct.stored)(name, value.clone()));
             }
         }
-        let lag = if lag.is_zero() { lag } else { lag.mul_f64(f64::from(u32::try_from(self.rng.below(1000)).unwrap_or(0)) / 1000.0) };
+        let lag = if lag.is_zero() {
+            lag
+        } else {
+            lag.mul_f64(f64::from(u32::try_from(self.rng.below(1000)).unwrap_or(0)) / 1000.0)
+        };
         let object = Object {
             type_name: conduct.schema.type_name,
             id: id.clone(),

@@ -100,7 +100,9 @@ impl Fault {
             Self::Refused => (ErrorKind::Other, "the cloud is out of order", Some("InternalRefusal")),
             Self::Throttled => (ErrorKind::Throttled, "too many calls", Some("Throttling")),
             Self::Unreachable => (ErrorKind::Unreachable, "connection refused", None),
-            Self::RequestLost | Self::AnswerLost => (ErrorKind::Ambiguous, "the connection was closed before an answer came", None),
+            Self::RequestLost | Self::AnswerLost => {
+                (ErrorKind::Ambiguous, "the connection was closed before an answer came", None)
+            }
             Self::Hangs | Self::HangsDone => return None,
         };
         Some(error(kind, operation, code, message))

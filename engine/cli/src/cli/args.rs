@@ -245,7 +245,46 @@ mod tests {
     #[test]
     fn the_help_shows_all_commands() {
         let help = Cli::command().term_width(100).render_help().to_string();
-        insta::assert_snapshot!(help, @"");
+        insta::assert_snapshot!(help, @r"
+        Infrastructure as code in Rust
+
+        Usage: phx [OPTIONS] <COMMAND>
+
+        Commands:
+          new          Make a new project that builds and previews
+          preview      Show what `up` would do; change nothing, not even state
+          up           Create, change and delete until the cloud is as the program says
+          destroy      Delete everything that the stack has
+          refresh      Record what the cloud has
+          state        The resources that phx remembers
+          stack        Stacks, their outputs and their history
+          lock         The lease that keeps two runs apart
+          graph        The dependencies between the program's resources
+          schema       Resource types and their fields
+          sandbox      The embedded AWS emulator as a server, for other tools
+          completions  Completions for a shell, to be sourced
+
+        Options:
+          -h, --help     Print help
+          -V, --version  Print version
+
+        Everywhere:
+              --stack <NAME>  The stack [env: PHX_STACK; else `stack` in phx.toml]
+          -C <DIR>            The project's folder, instead of the current one
+              --json          Machine output on stdout, people's output on stderr
+          -y, --yes           Do not ask before a change
+              --no-color      No colours [env: NO_COLOR]
+          -v, --verbose       More: unchanged resources, whole values, each step's beginning
+          -q, --quiet         Less: one line a step, no progress
+              --state <URL>   Where state is kept [env: PHX_STATE; else `[state] url` in phx.toml; else
+                              file://.phx]
+              --sandbox       Run against the embedded AWS emulator; real AWS cannot be reached
+
+        AWS credentials, profile, region and endpoint come from where the aws CLI has them (AWS_PROFILE,
+        AWS_REGION, AWS_ENDPOINT_URL, …).
+        Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 64
+        wrong usage, 130 interrupted.
+        ");
     }
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {

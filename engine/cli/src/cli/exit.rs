@@ -119,8 +119,16 @@ mod tests {
         }
         .hint("check AWS_PROFILE");
         let error = anyhow!(denied).context("asking AWS whose credentials these are").context("stack dev");
-        insta::assert_snapshot!(plain(&error), @"");
-        insta::assert_snapshot!(plain(&anyhow!(EngineError::Store(leased()))), @"");
+        insta::assert_snapshot!(plain(&error), @r"
+        error: stack dev
+          because asking AWS whose credentials these are
+          because sts:GetCallerIdentity: InvalidClientTokenId: The security token\u{1b}[2J is invalid.
+          hint: check AWS_PROFILE
+        ");
+        insta::assert_snapshot!(plain(&anyhow!(EngineError::Store(leased()))), @r"
+        error: the stack is leased by ada@lab (process 7, up, since 1970-01-01T00:00:00Z)
+          hint: wait for it to end, or look at `phx lock status`
+        ");
     }
 
     #[test]

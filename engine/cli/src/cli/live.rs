@@ -186,7 +186,11 @@ mod tests {
         }
         let message = "nat gateway is pending".to_owned();
         board.note(&Event::StepWaiting { urn: urn("nat-a"), op: StepOp::Create, message, elapsed_ms: 1 }, began);
-        insta::assert_snapshot!(board.draw(began + Duration::from_secs(41)), @"");
+        insta::assert_snapshot!(board.draw(began + Duration::from_secs(41)), @r"
+          creating nat-a  aws:ec2:NatGateway 41 s  nat gateway is pending
+          creating nat-b  aws:ec2:NatGateway 40 s
+        0 of 14 steps done · 41 s
+        ");
         for name in ["nat-a", "nat-b"] {
             board.note(&Event::StepDone { urn: urn(name), op: StepOp::Create, id: None, elapsed_ms: 1 }, began);
         }
