@@ -2,6 +2,7 @@
 
 mod config;
 mod networking;
+mod storage;
 
 use phx::prelude::*;
 
@@ -16,6 +17,7 @@ fn platform(stack: &mut Stack) -> Result<()> {
     config.check(stack.stack_name().as_str())?;
 
     let network = networking::declare(&stack.component("networking")?, &config)?;
+    let logs = storage::logs(&stack.component("storage")?, &config)?;
 
     stack.export("vpc", network.vpc.id())?;
     stack.export("public_subnets", network.public_subnets)?;
@@ -23,5 +25,6 @@ fn platform(stack: &mut Stack) -> Result<()> {
     stack.export("database_subnets", network.database_subnets)?;
     stack.export("internal_security_group", network.internal.id())?;
     stack.export("nat_addresses", network.nat_addresses)?;
+    stack.export("logs_bucket", logs.bucket())?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use phx::prelude::*;
 use crate::config::{Config, NatGateways};
 
 /// What the rest of the platform needs of the network.
-pub struct Network {
+pub(crate) struct Network {
     /// The VPC.
     pub vpc: Handle<Vpc>,
     /// One a zone.
@@ -34,17 +34,15 @@ pub struct Network {
 }
 
 /// Declares it.
-pub fn declare(scope: &Scope, config: &Config) -> Result<Network> {
+pub(crate) fn declare(scope: &Scope, config: &Config) -> Result<Network> {
     let environment = &config.environment;
     let name = |what: &str| format!("phoenix-{environment}-{what}");
     let range = config.network.cidr;
     let everywhere: Ipv4Cidr = "0.0.0.0/0".parse()?;
     let cluster_tag = format!("kubernetes.io/cluster/{}", config.cluster());
 
-    let vpc = scope.add(
-        "vpc",
-        Vpc::new(range).enable_dns_support(true).enable_dns_hostnames(true).tag("Name", name("vpc")),
-    )?;
+    let vpc = scope
+        .add("vpc", Vpc::new(range).enable_dns_support(true).enable_dns_hostnames(true).tag("Name", name("vpc")))?;
     let gateway = scope.add("internet", InternetGateway::new().vpc_id(vpc.id()).tag("Name", name("internet")))?;
     let public_table = scope.add("public", RouteTable::new(vpc.id()).tag("Name", name("public")))?;
     scope.add(
@@ -101,9 +99,11 @@ pub fn declare(scope: &Scope, config: &Config) -> Result<Network> {
             &format!("private-{letter}-internet"),
             Route::new(private_table.id()).destination_cidr_block(everywhere).nat_gateway_id(nat.id()),
         )?;
-        for (tier, table, subnet) in
-            [("public", &public_table, &public), ("private", &private_table, &private), ("database", &database_table, &database)]
-        {
+        for (tier, table, subnet) in [
+            ("public", &public_table, &public),
+            ("private", &private_table, &private),
+            ("database", &database_table, &database),
+        ] {
             let association = RouteTableAssociation::new(table.id()).subnet_id(subnet.id());
             scope.add(&format!("{tier}-{letter}"), association)?;
         }

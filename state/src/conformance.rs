@@ -152,7 +152,10 @@ async fn a_lease_is_exclusive_until_it_is_released(s: &Subject) -> Check {
         Ok(_) => return Err("a second session got the lease".into()),
     }
     let found = s.store.lease(&stack()?).await?;
-    ensure!(found.as_ref().is_some_and(|found| same(found, session.lease())), "the store names another lease: {found:?}");
+    ensure!(
+        found.as_ref().is_some_and(|found| same(found, session.lease())),
+        "the store names another lease: {found:?}"
+    );
     session.held()?;
     session.release().await?;
     ensure!(s.store.lease(&stack()?).await?.is_none(), "it is leased after the release");
@@ -214,7 +217,10 @@ async fn one_of_many_gets_the_lease(s: &Subject) -> Check {
             }
         }
         let [session] = &sessions[..] else { return Err(format!("{} sessions got the lease", sessions.len()).into()) };
-        ensure!(named.iter().all(|lease| same(lease, session.lease())), "a loser was told of another holder: {named:?}");
+        ensure!(
+            named.iter().all(|lease| same(lease, session.lease())),
+            "a loser was told of another holder: {named:?}"
+        );
     }
     Ok(())
 }

@@ -39,7 +39,12 @@ pub fn needs_aws(url: &str) -> bool {
 /// The store at a URL, `s3://…` included: see [`S3Url`] for its form. `aws` is asked for the way to AWS only if the URL needs it, with the region
 /// that the URL names.
 #[cfg(feature = "s3")]
-pub async fn open_with_aws<F, Fut, E>(url: &str, base: &Path, project: &ProjectName, aws: F) -> Result<Arc<dyn Store>, StoreError>
+pub async fn open_with_aws<F, Fut, E>(
+    url: &str,
+    base: &Path,
+    project: &ProjectName,
+    aws: F,
+) -> Result<Arc<dyn Store>, StoreError>
 where
     F: FnOnce(Option<String>) -> Fut,
     Fut: Future<Output = Result<aws_types::SdkConfig, E>>,
@@ -49,10 +54,9 @@ where
         return open(url, base, project);
     }
     let parsed = S3Url::parse(url)?;
-    let config = aws(parsed.region.clone()).await.map_err(|e| StoreError::Io {
-        what: format!("opening the state store {parsed}"),
-        why: e.to_string(),
-    })?;
+    let config = aws(parsed.region.clone())
+        .await
+        .map_err(|e| StoreError::Io { what: format!("opening the state store {parsed}"), why: e.to_string() })?;
     Ok(Arc::new(S3Store::new(&parsed, project.clone(), &config)?))
 }
 
@@ -65,7 +69,9 @@ pub fn open(url: &str, base: &Path, project: &ProjectName) -> Result<Arc<dyn Sto
     let path = match url.split_once("://") {
         None => url,
         Some(("file", path)) => path,
-        Some(("s3", _)) => return Err(refused("it takes a way to AWS, and none was given; use file://PATH, or open_with_aws")),
+        Some(("s3", _)) => {
+            return Err(refused("it takes a way to AWS, and none was given; use file://PATH, or open_with_aws"));
+        }
         Some(_) => return Err(refused("phx knows no such kind of store; use file://PATH or s3://BUCKET/PREFIX")),
     };
     if path.is_empty() {

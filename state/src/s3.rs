@@ -63,7 +63,12 @@ const AT_ONCE: usize = 8;
 pub struct S3Store {
     shared: Arc<Shared>,
     project: ProjectName,
+    /// Longer batches go to the bucket.
+    most_in_an_item: usize,
 }
+
+/// An item may have 400 KB, with its names and keys.
+const MOST_IN_AN_ITEM: usize = 350 * 1024;
 
 /// What all stacks of a store have in common.
 struct Shared {
@@ -134,7 +139,14 @@ impl S3Store {
             calls: Calls::default(),
             url: url.clone(),
         };
-        Ok(Self { shared: Arc::new(shared), project })
+        Ok(Self { shared: Arc::new(shared), project, most_in_an_item: MOST_IN_AN_ITEM })
+    }
+
+    /// The same store, in which batches longer than so many bytes go to the bucket; there is an upper bound of its own. For tests, which would
+    /// otherwise have to move much.
+    #[must_use]
+    pub fn spilling_above(self, bytes: usize) -> Self {
+        Self { most_in_an_item: bytes.min(MOST_IN_AN_ITEM), ..self }
     }
 
     /// How many requests were sent, repetitions included.
@@ -160,6 +172,7 @@ impl S3Store {
             folder: url.folder(&self.project, stack),
             bucket: format!("s3://{}/", url.bucket),
             table: url.table.clone(),
+            most_in_an_item: self.most_in_an_item,
         }
     }
 
@@ -254,7 +267,8 @@ impl Store for S3Store {
                 renewals: found.renewals.wrapping_add(1),
                 ..found.clone()
             };
-            let taken = shared.table.take_lease(&shared.calls, &patience, &place.partition, &broken, Some(&found)).await;
+            let taken =
+                shared.table.take_lease(&shared.calls, &patience, &place.partition, &broken, Some(&found)).await;
             match taken {
                 Ok(()) => return Ok(Some(found.lease)),
                 Err(e) if e.kind == Kind::Condition || e.maybe_done => {

@@ -22,8 +22,16 @@ pub const PROJECT_FILE: &str = "phx.toml";
 pub const DEFAULT_STATE: &str = "file://.phx";
 
 /// Other tools' files that may lie beside `phx.toml` and are no stacks.
-const NO_STACKS: [&str; 8] =
-    [PROJECT_FILE, "Cargo.toml", "clippy.toml", "rustfmt.toml", "rust-toolchain.toml", "deny.toml", "nextest.toml", "typos.toml"];
+const NO_STACKS: [&str; 8] = [
+    PROJECT_FILE,
+    "Cargo.toml",
+    "clippy.toml",
+    "rustfmt.toml",
+    "rust-toolchain.toml",
+    "deny.toml",
+    "nextest.toml",
+    "typos.toml",
+];
 
 /// A project.
 #[derive(Clone, Debug)]
@@ -227,7 +235,8 @@ impl Project {
     pub fn find(start: &Path) -> Result<Self, ProjectError> {
         let unreadable = |error| ProjectError::Unreadable { file: shown(start), error };
         let whole = std::path::absolute(start).map_err(unreadable)?;
-        let around = [whole.clone(), whole.join("stacks")].into_iter().chain(whole.ancestors().skip(1).map(Path::to_owned));
+        let around =
+            [whole.clone(), whole.join("stacks")].into_iter().chain(whole.ancestors().skip(1).map(Path::to_owned));
         for dir in around {
             match std::fs::read_to_string(dir.join(PROJECT_FILE)) {
                 Ok(text) => return Self::read(dir, text),
@@ -383,7 +392,8 @@ mod tests {
 
     #[test]
     fn an_unknown_stack_is_answered_with_the_stacks_there_are() {
-        let dir = project(&[("phx.toml", PHX), ("Cargo.toml", ""), ("dev.toml", ""), ("prod.toml", ""), ("a b.toml", "")]);
+        let dir =
+            project(&[("phx.toml", PHX), ("Cargo.toml", ""), ("dev.toml", ""), ("prod.toml", ""), ("a b.toml", "")]);
         let project = Project::find(dir.path()).unwrap();
         let error = project.stack(&project.stack_name(Some("stage")).unwrap()).unwrap_err();
         insta::assert_snapshot!(said(&dir, &error), @r#"

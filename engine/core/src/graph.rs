@@ -1,6 +1,6 @@
 //! A program's dependencies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -53,7 +53,8 @@ pub struct Graph {
 impl Graph {
     /// Reads and checks the dependencies.
     pub fn new(program: &Program) -> Result<Self, GraphError> {
-        let index: BTreeMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
+        // Only looked up in, never gone through: so its order, which is another one each time, does not show.
+        let index: HashMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
         let mut graph = DiGraph::<(), (), u32>::with_capacity(program.resources.len(), program.resources.len() * 2);
         for _ in &program.resources {
             graph.add_node(());

@@ -1,6 +1,6 @@
 //! From a program and what is there to a plan. A pure function: the same inputs give the same plan, byte for byte.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 
 use phx_model::driver::Read;
@@ -108,7 +108,7 @@ pub enum PlanError {
 
 /// The resources that go by a new name, old to new: those of which the state knows an alias and not the name.
 pub fn renames(program: &Program, state: &State) -> Result<Vec<(Urn, Urn)>, PlanError> {
-    let declared: BTreeSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
+    let declared: HashSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
     let mut taken = BTreeSet::new();
     let mut found = Vec::new();
     for resource in &program.resources {
@@ -165,10 +165,13 @@ enum Known<'a> {
     All(&'a ValueMap),
     /// It is changed in place: all but the volatile ones.
     Stable(&'a ValueMap),
+    /// Its creation is finished first: those that it has so far, but the volatile ones.
+    SoFar(&'a ValueMap),
 }
 
 struct Outputs<'a> {
-    known: BTreeMap<&'a Urn, (Known<'a>, &'static [OutputField])>,
+    // Only looked up in, never gone through: so its order, which is another one each time, does not show.
+    known: HashMap<&'a Urn, (Known<'a>, &'static [OutputField])>,
 }
 
 impl Env for Outputs<'_> {
@@ -177,7 +180,8 @@ impl Env for Outputs<'_> {
         let field = fields.iter().find(|f| f.name == output)?;
         Some(match known {
             Known::Nothing => Value::Unknown,
-            Known::Stable(_) if field.volatile => Value::Unknown,
+            Known::Stable(_) | Known::SoFar(_) if field.volatile => Value::Unknown,
+            Known::SoFar(values) => values.get(output).cloned().unwrap_or(Value::Unknown),
             Known::All(values) | Known::Stable(values) => values.get(output).cloned().unwrap_or(Value::Null),
         })
     }
@@ -195,7 +199,7 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(input: &'a PlanInput<'a>, graph: &'a Graph) -> Result<Self, PlanError> {
         let program = input.program;
-        let index: BTreeMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
+        let index: HashMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
         let options = input.options;
         for urn in options.targets.iter().chain(&options.replace) {
             if !index.contains_key(urn) && !input.state.resources.contains_key(urn) {
@@ -214,7 +218,7 @@ impl<'a> Planner<'a> {
             }
             selected
         });
-        let outputs = Outputs { known: BTreeMap::new() };
+        let outputs = Outputs { known: HashMap::new() };
         Ok(Self { input, graph, selected, outputs, steps: Vec::new(), protected: Vec::new() })
     }
 
@@ -231,6 +235,7 @@ impl<'a> Planner<'a> {
                 let step = self.step(at, declared, record)?;
                 let known = match (step.op, record) {
                     (Op::Same, Some(record)) => Known::All(&record.outputs),
+                    (Op::Update, Some(record)) if record.incomplete => Known::SoFar(&record.outputs),
                     (Op::Update, Some(record)) => Known::Stable(&record.outputs),
                     _ => Known::Nothing,
                 };
@@ -242,7 +247,7 @@ impl<'a> Planner<'a> {
             self.outputs.known.insert(&declared.urn, (known, declared.schema.outputs));
         }
         self.delete_dependents_first();
-        let declared: BTreeSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
+        let declared: HashSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
         let selected = self.selected.take();
         let ends = |urn: &Urn| !declared.contains(urn) && selected.as_ref().is_none_or(|s| s.contains(urn));
         let deletions = deletions(state, ends, |urn| selected.as_ref().is_none_or(|s| s.contains(urn)));

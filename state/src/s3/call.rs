@@ -21,8 +21,9 @@ use super::lease::Held;
 
 /// The waits between repetitions grow from the first to the second of these; each is a random part of that.
 const WAITS: (Duration, Duration) = (Duration::from_millis(40), Duration::from_secs(3));
-/// An address at which nobody answers seldom comes alive, and somebody waits for the message.
-const UNREACHABLE: u32 = 4;
+/// An address at which nobody answers seldom comes alive, what an answer of success says that cannot be read is seldom clearer later, and somebody
+/// waits for the message.
+const FEW: u32 = 4;
 
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +44,6 @@ pub(super) enum Kind {
     Refused,
 }
 
-impl Kind {
-    fn repeated(self, attempt: u32) -> bool {
-        match self {
-            Self::Busy | Self::Unclear => true,
-            Self::Unreachable => attempt < UNREACHABLE,
-            Self::Condition | Self::Missing | Self::NoPlace | Self::Refused => false,
-        }
-    }
-}
-
 /// A request that failed, after all its repetitions.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
@@ -69,6 +60,15 @@ impl Failure {
         Self { kind, code: None, why: why.into(), maybe_done: kind == Kind::Unclear }
     }
 
+    fn repeated(&self, attempt: u32) -> bool {
+        match self.kind {
+            Kind::Unclear if self.code.as_deref().is_some_and(|code| code.starts_with('2')) => attempt < FEW,
+            Kind::Busy | Kind::Unclear => true,
+            Kind::Unreachable => attempt < FEW,
+            Kind::Condition | Kind::Missing | Kind::NoPlace | Kind::Refused => false,
+        }
+    }
+
     /// The error for people. `what` says what was being done, to what.
     pub(super) fn at(self, what: impl Into<String>) -> StoreError {
         let hint = match (self.kind, self.code.as_deref()) {
@@ -79,9 +79,10 @@ impl Failure {
             (_, Some("AccessDenied" | "AccessDeniedException" | "Forbidden" | "403")) => {
                 "\n  hint: `phx state init --print-policy` prints the permissions that phx needs"
             }
-            (_, Some("ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidAccessKeyId")) => {
-                "\n  hint: sign in again, or check AWS_PROFILE"
-            }
+            (
+                _,
+                Some("ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidAccessKeyId"),
+            ) => "\n  hint: sign in again, or check AWS_PROFILE",
             _ => "",
         };
         StoreError::Io { what: what.into(), why: format!("{}{hint}", self.why) }
@@ -132,7 +133,8 @@ fn refused<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Failure {
     let status = raw.status().as_u16();
     let code = error.code().map_or_else(|| status.to_string(), str::to_owned);
     let request = raw.request_id().or_else(|| error.meta().request_id()).map(|id| format!(" (request {id})"));
-    let why = format!("{code}: {}{}", error.message().unwrap_or("no message"), request.unwrap_or_default());
+    let message = error.message().unwrap_or(if status < 300 { "the answer cannot be read" } else { "no message" });
+    let why = format!("{code}: {message}{}", request.unwrap_or_default());
     Failure { code: Some(code.clone()), ..Failure::new(kind_of(&code, status), why) }
 }
 
@@ -157,6 +159,8 @@ fn kind_of(code: &str, status: u16) -> Kind {
             404 => Kind::Missing,
             412 => Kind::Condition,
             409 | 429 => Kind::Busy,
+            // An answer of success that does not read as one: half of it, or something in between that answers for AWS.
+            200..300 => Kind::Unclear,
             500.. => Kind::Unclear,
             _ => Kind::Refused,
         },
@@ -209,13 +213,11 @@ impl Calls {
             let failure = match tokio::time::timeout(patience.attempt, send()).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
-                Err(_) => {
-                    Failure::new(Kind::Unclear, format!("no answer within {} ms", patience.attempt.as_millis()))
-                }
+                Err(_) => Failure::new(Kind::Unclear, format!("no answer within {} ms", patience.attempt.as_millis())),
             };
             maybe_done |= failure.maybe_done;
             let wait = backoff(attempt);
-            if !failure.kind.repeated(attempt) || patience.over(Instant::now() + wait) {
+            if !failure.repeated(attempt) || patience.over(Instant::now() + wait) {
                 let why = match attempt {
                     1 => format!("{operation}: {}", failure.why),
                     n => format!("{operation}, tried {n} times: {}", failure.why),
@@ -303,6 +305,7 @@ mod tests {
             ("AccessDenied", 403, Kind::Refused),
             ("ValidationException", 400, Kind::Refused),
             ("whatever", 502, Kind::Unclear),
+            ("200", 200, Kind::Unclear),
         ] {
             assert_eq!(kind_of(code, status), kind, "{code} {status}");
         }

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, ContinuousBackupsStatus, KeySchemaElement, KeyType, PointInTimeRecoverySpecification,
-    PointInTimeRecoveryStatus, ScalarAttributeType, SseSpecification, SseType, TableDescription, TableStatus,
+    AttributeDefinition, BillingMode, ContinuousBackupsStatus, KeySchemaElement, KeyType,
+    PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, ScalarAttributeType, SseSpecification, SseType,
+    TableDescription, TableStatus,
 };
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
     CreateBucketConfiguration, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
-    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
-    ServerSideEncryptionRule, VersioningConfiguration,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
 };
 use phx_model::store::StoreError;
 use serde_json::{Value, json};
@@ -66,9 +67,9 @@ impl S3Store {
     pub async fn init(&self, options: &InitOptions) -> Result<InitReport, StoreError> {
         let shared = &*self.shared;
         let mut report = InitReport::default();
-        bucket(shared, options, &mut report).await.map_err(|(what, e)| {
-            e.at(format!("preparing the bucket {} ({what})", shared.bucket.name))
-        })?;
+        bucket(shared, options, &mut report)
+            .await
+            .map_err(|(what, e)| e.at(format!("preparing the bucket {} ({what})", shared.bucket.name)))?;
         table(shared, &mut report)
             .await
             .map_err(|(what, e)| e.at(format!("preparing the table {} ({what})", shared.table.name)))?;
@@ -97,7 +98,11 @@ impl<T> During<T> for Result<T, Failure> {
 /// Sends one request of the SDK's, repeated as any other.
 macro_rules! send {
     ($shared:expr, $operation:literal, $request:expr) => {
-        $shared.calls.send($operation, &setting_up($shared), || async { Ok($request.send().await?) }).await.during($operation)
+        $shared
+            .calls
+            .send($operation, &setting_up($shared), || async { Ok($request.send().await?) })
+            .await
+            .during($operation)
     };
 }
 
@@ -125,7 +130,9 @@ async fn bucket(shared: &Shared, options: &InitOptions, report: &mut InitReport)
     let (client, name) = (&shared.bucket.client, &shared.bucket.name);
     let there = look!(shared, "s3:HeadBucket", "NotFound" | "NoSuchBucket" | "404", client.head_bucket().bucket(name));
     let there = match there {
-        Err((what, e)) if e.code.as_deref().is_some_and(|code| matches!(code, "403" | "Forbidden" | "AccessDenied")) => {
+        Err((what, e))
+            if e.code.as_deref().is_some_and(|code| matches!(code, "403" | "Forbidden" | "AccessDenied")) =>
+        {
             let why = format!("{}; it may belong to another account: bucket names are shared by all", e.why);
             return Err((what, Failure { why, ..e }));
         }
@@ -228,7 +235,8 @@ async fn encrypted(shared: &Shared, report: &mut InitReport) -> Step<()> {
     };
     if !good {
         let algorithm = if kms.is_some() { ServerSideEncryption::AwsKms } else { ServerSideEncryption::Aes256 };
-        let default = ServerSideEncryptionByDefault::builder().sse_algorithm(algorithm).set_kms_master_key_id(kms.cloned());
+        let default =
+            ServerSideEncryptionByDefault::builder().sse_algorithm(algorithm).set_kms_master_key_id(kms.cloned());
         let default = built(default.build(), "s3:PutBucketEncryption")?;
         let rule = ServerSideEncryptionRule::builder()
             .apply_server_side_encryption_by_default(default)
@@ -262,7 +270,9 @@ async fn life_cycle(shared: &Shared, report: &mut InitReport) -> Step<()> {
             .status(ExpirationStatus::Enabled)
             .filter(LifecycleRuleFilter::builder().prefix(shared.url.key("")).build())
             .noncurrent_version_expiration(NoncurrentVersionExpiration::builder().noncurrent_days(KEEP_DAYS).build())
-            .abort_incomplete_multipart_upload(AbortIncompleteMultipartUpload::builder().days_after_initiation(7).build());
+            .abort_incomplete_multipart_upload(
+                AbortIncompleteMultipartUpload::builder().days_after_initiation(7).build(),
+            );
         rules.push(built(rule.build(), "s3:PutBucketLifecycleConfiguration")?);
         let config = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build();
         let config = built(config, "s3:PutBucketLifecycleConfiguration")?;
@@ -348,11 +358,8 @@ async fn table(shared: &Shared, report: &mut InitReport) -> Step<()> {
     }
     report.note(created || !protected, "protected against deletion");
 
-    let backups = send!(
-        shared,
-        "dynamodb:DescribeContinuousBackups",
-        client.describe_continuous_backups().table_name(name)
-    )?;
+    let backups =
+        send!(shared, "dynamodb:DescribeContinuousBackups", client.describe_continuous_backups().table_name(name))?;
     let backups = backups.continuous_backups_description;
     let recovery = backups.as_ref().and_then(|found| found.point_in_time_recovery_description.as_ref());
     let on = recovery.and_then(|found| found.point_in_time_recovery_status.as_ref())
@@ -364,10 +371,7 @@ async fn table(shared: &Shared, report: &mut InitReport) -> Step<()> {
         send!(
             shared,
             "dynamodb:UpdateContinuousBackups",
-            client
-                .update_continuous_backups()
-                .table_name(name)
-                .point_in_time_recovery_specification(recovery.clone())
+            client.update_continuous_backups().table_name(name).point_in_time_recovery_specification(recovery.clone())
         )?;
     }
     report.note(!on, "point-in-time recovery");
@@ -397,9 +401,11 @@ async fn create_table(shared: &Shared) -> Step<()> {
         attributes.push(built(attribute.build(), OPERATION)?);
         keys.push(built(KeySchemaElement::builder().attribute_name(key).key_type(kind).build(), OPERATION)?);
     }
-    let encryption = shared.bucket.kms.as_ref().map(|key| {
-        SseSpecification::builder().enabled(true).sse_type(SseType::Kms).kms_master_key_id(key).build()
-    });
+    let encryption = shared
+        .bucket
+        .kms
+        .as_ref()
+        .map(|key| SseSpecification::builder().enabled(true).sse_type(SseType::Kms).kms_master_key_id(key).build());
     let created = look!(
         shared,
         "dynamodb:CreateTable",
@@ -495,13 +501,19 @@ mod tests {
         assert_eq!(keys, &json!(["acme-state/team/a/*"]));
         assert_eq!(policy["Statement"].as_array().unwrap().len(), 4);
         let text = policy.to_string();
-        assert!(!text.contains("\"Resource\":\"*\"") && !text.contains("s3:*") && !text.contains("dynamodb:*"), "{text}");
+        assert!(
+            !text.contains("\"Resource\":\"*\"") && !text.contains("s3:*") && !text.contains("dynamodb:*"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_key_is_named_however_the_url_names_it() {
         for (kms, resource) in [
-            ("arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/ab-1", "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/ab-1"),
+            (
+                "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/ab-1",
+                "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/ab-1",
+            ),
             ("ab-1", "arn:aws-us-gov:kms:us-gov-west-1:*:key/ab-1"),
             ("alias/state", "arn:aws-us-gov:kms:us-gov-west-1:*:key/*"),
         ] {

@@ -146,17 +146,19 @@ pub(super) fn keep(shared: Arc<Shared>, place: Place, held: Arc<Held>) -> JoinHa
             let patience = shared.patience(held.ttl / 6, None);
             match shared.table.renew(&shared.calls, &patience, &held, true).await {
                 Ok(()) => held.renewed(sent),
-                Err(failure) if failure.kind == Kind::Condition => match place.read_lease_item(&shared, &shared.reading_back()).await {
-                    Ok(found) if !held.is(found.as_ref()) => {
-                        held.superseded();
+                Err(failure) if failure.kind == Kind::Condition => {
+                    match place.read_lease_item(&shared, &shared.reading_back()).await {
+                        Ok(found) if !held.is(found.as_ref()) => {
+                            held.superseded();
+                        }
+                        // It is ours after all: the table contradicts itself, or the answer was another's. The next renewal tells.
+                        Ok(_) => tokio::time::sleep(interval / 4).await,
+                        Err(error) => {
+                            held.failed(&Failure::new(Kind::Unclear, error.to_string()));
+                            tokio::time::sleep(interval / 4).await;
+                        }
                     }
-                    // It is ours after all: the table contradicts itself, or the answer was another's. The next renewal tells.
-                    Ok(_) => tokio::time::sleep(interval / 4).await,
-                    Err(error) => {
-                        held.failed(&Failure::new(Kind::Unclear, error.to_string()));
-                        tokio::time::sleep(interval / 4).await;
-                    }
-                },
+                }
                 Err(failure) => {
                     tracing::warn!(why = failure.why, "the stack's lease could not be renewed; it is tried again");
                     held.failed(&failure);
@@ -193,7 +195,9 @@ pub(super) async fn watch(
     );
     loop {
         tokio::time::sleep((interval(seen.ttl) / 4).clamp(Duration::from_millis(25), Duration::from_millis(500))).await;
-        let Some(now) = place.read_lease_item(shared, &shared.reading()).await? else { return Ok(Seen::Takeable(None)) };
+        let Some(now) = place.read_lease_item(shared, &shared.reading()).await? else {
+            return Ok(Seen::Takeable(None));
+        };
         // Taken after the answer, so that no renewal seen in it can be later.
         let at = Instant::now();
         if !now.held {

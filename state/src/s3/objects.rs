@@ -5,7 +5,7 @@
 //! | object | holds |
 //! |---|---|
 //! | `checkpoints/<serial>-<sha256>.json` | states, each under the hash of its bytes; never overwritten, never deleted |
-//! | `journal/<sha256>.jsonl` | a batch that is too large for an item, until the checkpoint after it |
+//! | `journal/<serial>-<sha256>.jsonl` | a batch that is too large for an item, until the checkpoint after it |
 //! | `history/<generation>-<sha256>.json` | a copy of a finished operation |
 //! | `head.json` | a copy of the head; may be one checkpoint behind after a crash |
 //! | `before-<serial>/…` | what a rollback took out of force when it wrote the checkpoint of that serial |
@@ -158,10 +158,9 @@ impl Bucket {
     /// that its owner has chosen.
     fn encrypted(&self, request: PutObjectFluentBuilder) -> PutObjectFluentBuilder {
         match &self.kms {
-            Some(key) => request
-                .server_side_encryption(ServerSideEncryption::AwsKms)
-                .ssekms_key_id(key)
-                .bucket_key_enabled(true),
+            Some(key) => {
+                request.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key).bucket_key_enabled(true)
+            }
             None => request,
         }
     }
@@ -233,8 +232,14 @@ pub(super) fn checkpoint_numbers(name: &str) -> Option<(u64, &str)> {
 }
 
 /// The key of a batch that is too large for an item.
-pub(super) fn spill_name(sha256: &str) -> String {
-    format!("journal/{sha256}.jsonl")
+pub(super) fn spill_name(serial: u64, sha256: &str) -> String {
+    format!("journal/{serial:020}-{sha256}.jsonl")
+}
+
+/// The serial in a [`spill_name`].
+pub(super) fn spill_serial(name: &str) -> Option<u64> {
+    let (serial, sha256) = name.strip_prefix("journal/")?.strip_suffix(".jsonl")?.split_once('-')?;
+    wire::is_sha256(sha256).then(|| serial.parse().ok())?
 }
 
 /// The key of the copy of an operation.
@@ -244,3 +249,21 @@ pub(super) fn history_name(generation: u64, sha256: &str) -> String {
 
 /// The key of the copy of the head.
 pub(super) const HEAD_NAME: &str = "head.json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_their_numbers_and_nothing_else_is_taken_for_one() {
+        let sha256 = wire::sha256(b"x");
+        assert_eq!(checkpoint_numbers(&checkpoint_name(7, &sha256)), Some((7, sha256.as_str())));
+        assert_eq!(spill_serial(&spill_name(7, &sha256)), Some(7));
+        for other in ["checkpoints/7-abc.json", "checkpoints/x.json", "head.json", &spill_name(7, &sha256)] {
+            assert_eq!(checkpoint_numbers(other), None, "{other}");
+        }
+        for other in ["journal/7-abc.jsonl", "journal/x", &checkpoint_name(7, &sha256)] {
+            assert_eq!(spill_serial(other), None, "{other}");
+        }
+    }
+}

@@ -24,15 +24,8 @@ pub(super) struct Place {
     pub(super) bucket: String,
     /// The table, for messages.
     pub(super) table: String,
-}
-
-/// One batch of a journal, by what has to be removed when it is no longer needed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Batch {
-    /// The sort key of its item.
-    pub(super) sort: String,
-    /// The hash of the object that has its lines.
-    pub(super) spill: Option<String>,
+    /// Longer batches go to the bucket.
+    pub(super) most_in_an_item: usize,
 }
 
 /// A stack as it was read.
@@ -41,16 +34,17 @@ pub(super) struct Snapshot {
     pub(super) head: HeadItem,
     pub(super) state: State,
     pub(super) chain: Chain,
-    pub(super) batches: Vec<Batch>,
-    /// Of journals that earlier checkpoints have made superfluous.
-    pub(super) left_over: Vec<Batch>,
+    /// The sort keys of the journal's batches.
+    pub(super) batches: Vec<String>,
+    /// The sort keys of batches that earlier checkpoints have made superfluous.
+    pub(super) left_over: Vec<String>,
 }
 
 /// A journal as far as it is good.
 pub(super) struct Journal {
     pub(super) chain: Chain,
-    /// All batches, good and bad.
-    pub(super) batches: Vec<Batch>,
+    /// The sort keys of all batches, good and bad.
+    pub(super) batches: Vec<String>,
     /// What stopped the reading.
     pub(super) stopped: Option<StoreError>,
 }
@@ -77,8 +71,10 @@ impl Place {
     }
 
     pub(super) fn damaged_lease(&self, why: Unreadable) -> StoreError {
-        let hint =
-            format!("nothing is lost with it: when no phx is running, `phx lock break --stack {}` removes it", self.stack);
+        let hint = format!(
+            "nothing is lost with it: when no phx is running, `phx lock break --stack {}` removes it",
+            self.stack
+        );
         why.at(self.item(LEASE), hint)
     }
 
@@ -195,7 +191,7 @@ impl Place {
         tail: Option<(u64, u64)>,
         state: &mut State,
     ) -> Result<Journal, StoreError> {
-        let batches = items.iter().filter_map(batch_of).collect();
+        let batches = items.iter().filter_map(sort_of).collect();
         let mut journal = Journal { chain: Chain::start(&head.checkpoint), batches, stopped: None };
         for item in items {
             let sort = table::text_of(item, table::SORT).unwrap_or_default();
@@ -236,14 +232,18 @@ impl Place {
                 if spilled != sha256 || !wire::is_sha256(spilled) {
                     return Err(Unreadable::Damaged("it does not name the object that has its lines".into()).into());
                 }
-                let name = objects::spill_name(spilled);
+                let numbers = table::text_of(item, table::SORT).ok().and_then(table::journal_numbers);
+                let (serial, _) = numbers.ok_or_else(|| Unreadable::Damaged("its key is not a batch's".into()))?;
+                let name = objects::spill_name(serial, spilled);
                 let found = self.read_object(shared, &name, MAX_SPILL).await.map_err(Stop::Store)?;
                 found.ok_or_else(|| Unreadable::Damaged(format!("{} is missing", self.object(&name))))?
             }
         };
         let found = wire::sha256(&lines);
         if found != sha256 {
-            return Err(Unreadable::Damaged(format!("the SHA-256 of its lines is {found}, and should be {sha256}")).into());
+            return Err(
+                Unreadable::Damaged(format!("the SHA-256 of its lines is {found}, and should be {sha256}")).into()
+            );
         }
         Ok(lines)
     }
@@ -273,7 +273,7 @@ impl Place {
                 state,
                 chain: journal.chain,
                 batches: journal.batches,
-                left_over: left_over.iter().filter_map(batch_of).collect(),
+                left_over: left_over.iter().filter_map(sort_of).collect(),
             }),
         }
     }
@@ -365,21 +365,30 @@ fn apply(lines: &[u8], chain: &mut Chain, state: &mut State) -> Result<(), (u64,
     Ok(())
 }
 
-pub(super) fn batch_of(item: &Item) -> Option<Batch> {
-    let sort = table::text_of(item, table::SORT).ok()?.to_owned();
-    let spill = table::text_of(item, "spill").ok().map(str::to_owned);
-    Some(Batch { sort, spill })
+pub(super) fn sort_of(item: &Item) -> Option<String> {
+    table::text_of(item, table::SORT).ok().map(str::to_owned)
 }
 
-/// Removes batches that no head needs any more: objects first, so that what a crash leaves is still named by an item, which the next run removes.
-pub(super) async fn remove_batches(shared: &Shared, place: &Place, batches: &[Batch]) -> Result<(), StoreError> {
+/// Removes what checkpoint `serial` has made superfluous: these batches, and all spilled ones before it, those of a run that crashed before their
+/// item was written included.
+pub(super) async fn remove_batches(
+    shared: &Shared,
+    place: &Place,
+    serial: u64,
+    sorts: &[String],
+) -> Result<(), StoreError> {
     let patience = shared.reading();
-    for spill in batches.iter().filter_map(|batch| batch.spill.as_ref()).filter(|spill| wire::is_sha256(spill)) {
-        let key = place.key(&objects::spill_name(spill));
-        let removed = shared.bucket.delete(&shared.calls, &patience, &key).await;
-        removed.map_err(|e| e.at(format!("removing {}{key}", place.bucket)))?;
+    let removed = shared.table.remove_many(&shared.calls, &patience, &place.partition, sorts).await;
+    removed.map_err(|e| e.at(format!("removing an old journal of stack {}", place.stack)))?;
+    let beginning = place.key("journal/");
+    let keys = shared.bucket.list(&shared.calls, &patience, &beginning, false).await;
+    let keys = keys.map_err(|e| e.at(format!("listing {}{beginning}", place.bucket)))?;
+    for key in keys {
+        let old = key.strip_prefix(&place.folder).and_then(objects::spill_serial).is_some_and(|old| old < serial);
+        if old {
+            let removed = shared.bucket.delete(&shared.calls, &patience, &key).await;
+            removed.map_err(|e| e.at(format!("removing {}{key}", place.bucket)))?;
+        }
     }
-    let sorts: Vec<String> = batches.iter().map(|batch| batch.sort.clone()).collect();
-    let removed = shared.table.remove_many(&shared.calls, &patience, &place.partition, &sorts).await;
-    removed.map_err(|e| e.at(format!("removing an old journal of stack {}", place.stack)))
+    Ok(())
 }

@@ -7,7 +7,7 @@ use phx_model::store::{Holder, Session, StoreError};
 use phx_model::urn::StackName;
 
 use super::objects::HEAD_NAME;
-use super::place::{Batch, Place, batch_of};
+use super::place::{Place, sort_of};
 use super::session::{S3Session, Writer, take};
 use super::table::{self, Before, HeadItem, Item};
 use super::{S3Store, Shared};
@@ -29,7 +29,8 @@ impl S3Store {
         let (shared, place) = (&self.shared, self.place(stack));
         let (head, lease) = place.read_items(shared).await?;
         let written_under = present(&place, head.as_ref())?.map_or(0, |head| head.head.generation);
-        let lease = lease.map(|item| table::LeaseItem::decode(&item).map_err(|why| place.damaged_lease(why))).transpose()?;
+        let lease =
+            lease.map(|item| table::LeaseItem::decode(&item).map_err(|why| place.damaged_lease(why))).transpose()?;
         let (held, item) = take(shared, &place, holder, None, lease, written_under).await?;
         let tail = item.tail;
         let session = S3Session::holding(Writer::new(shared.clone(), place.clone(), held, item.lease));
@@ -89,7 +90,7 @@ async fn roll_back(
     }
     let mut writer = session.writer().await;
     for (name, bytes) in keep {
-        // Spilled batches stay where they are; their items' lines name them.
+        // Of a spilled batch this is only the name; the bucket keeps the object itself as an old version.
         let key = place.key(&format!("before-{}/{}-{name}", state.serial, &crate::wire::sha256(&bytes)[..16]));
         writer.put_immutable(&key, &bytes).await?;
         set_aside.push(PathBuf::from(format!("{}{key}", place.bucket)));
@@ -100,7 +101,7 @@ async fn roll_back(
         (Some(_), Some(head)) => Before::Head(head.line.clone()),
         (Some(_), None) => Before::Anything,
     };
-    writer.batches = items.iter().filter_map(batch_of).map(|batch| Batch { spill: None, ..batch }).collect();
+    writer.batches = items.iter().filter_map(sort_of).collect();
     let checkpoint = Checkpoint::encode(&state)?;
     writer.install(&checkpoint, state.serial).await?;
     Ok(RolledBack { state, from, set_aside })

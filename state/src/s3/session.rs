@@ -14,12 +14,10 @@ use super::Shared;
 use super::call::{Failure, Kind};
 use super::lease::{self, Held, Seen};
 use super::objects::{self, HEAD_NAME, Replace};
-use super::place::{Batch, Place, remove_batches};
+use super::place::{Place, remove_batches};
 use super::table::{self, Before, HEAD, HeadItem, Item, LeaseItem, number, text};
 use crate::wire::{self, Chain, Checkpoint, Head, MAX_SMALL};
 
-/// Longer batches go to the bucket. An item may have 400 KB, with its names and keys.
-const MAX_BATCH: usize = 350 * 1024;
 /// How long writing one object or item is tried, as long as the lease lasts.
 const WRITING: Duration = Duration::from_secs(120);
 
@@ -35,8 +33,8 @@ pub(super) struct Writer {
     /// The checkpoint in force.
     pub(super) serial: Option<u64>,
     pub(super) chain: Chain,
-    /// The journal's batches, to be removed after the next checkpoint.
-    pub(super) batches: Vec<Batch>,
+    /// The sort keys of the journal's batches, to be removed after the next checkpoint.
+    pub(super) batches: Vec<String>,
     recorded: u64,
     /// Why nothing can be written any more.
     doubt: Option<String>,
@@ -63,10 +61,9 @@ pub(super) async fn take(
             free => free,
         };
         let last = free.as_ref().map_or(0, |lease| lease.lease.generation).max(at_least);
-        let generation = last.checked_add(1).ok_or_else(|| StoreError::Unwritable {
-            what: what(),
-            why: "its generation would be too large".into(),
-        })?;
+        let generation = last
+            .checked_add(1)
+            .ok_or_else(|| StoreError::Unwritable { what: what(), why: "its generation would be too large".into() })?;
         let acquired = Timestamp::now();
         let expires = acquired.checked_add(shared.url.ttl).ok();
         let mine = LeaseItem {
@@ -79,8 +76,7 @@ pub(super) async fn take(
         };
         let sent = Instant::now();
         let patience = shared.patience(shared.url.ttl / 2, None);
-        let taken =
-            shared.table.take_lease(&shared.calls, &patience, &place.partition, &mine, free.as_ref()).await;
+        let taken = shared.table.take_lease(&shared.calls, &patience, &place.partition, &mine, free.as_ref()).await;
         let held = Arc::new(Held::new(place.partition.clone(), &mine, sent));
         let failure = match taken {
             Ok(()) => return Ok((held, mine)),
@@ -97,7 +93,9 @@ pub(super) async fn take(
         }
         match found {
             // Whoever took it between the look and the try is alive, but for a stopped machine; watching tells.
-            Some(found) if found.held && wait_until.is_none() && !free.as_ref().is_some_and(|f| f.nonce == found.nonce) => {
+            Some(found)
+                if found.held && wait_until.is_none() && !free.as_ref().is_some_and(|f| f.nonce == found.nonce) =>
+            {
                 return Err(StoreError::Leased(Box::new(found.lease)));
             }
             found => first = found,
@@ -223,7 +221,7 @@ impl Writer {
     }
 
     /// Copies the head to the bucket and removes old batches, while the run goes on. The checkpoint is made; this is only order.
-    pub(super) fn tidy(&mut self, head: HeadItem, old: Vec<Batch>) {
+    pub(super) fn tidy(&mut self, head: HeadItem, old: Vec<String>) {
         let (shared, place, earlier) = (Arc::clone(&self.shared), self.place.clone(), self.tidying.take());
         self.tidying = Some(tokio::spawn(async move {
             if let Some(earlier) = earlier {
@@ -233,7 +231,7 @@ impl Writer {
             if let Err(e) = copy_head(&shared, &place, &head).await {
                 tracing::warn!("the state is written, but the copy of its head in the bucket is an older one: {e}");
             }
-            if let Err(e) = remove_batches(&shared, &place, &old).await {
+            if let Err(e) = remove_batches(&shared, &place, head.head.serial, &old).await {
                 tracing::warn!("the state is written, but an old journal was left beside it: {e}");
             }
         }));
@@ -273,18 +271,16 @@ impl Writer {
         let sha256 = wire::sha256(&lines);
         let mut item = self.item(&sort);
         item.insert("sha256".into(), text(&sha256));
-        let mut spill = None;
-        if lines.len() > MAX_BATCH {
-            let key = self.place.key(&objects::spill_name(&sha256));
+        if lines.len() > self.place.most_in_an_item {
+            let key = self.place.key(&objects::spill_name(serial, &sha256));
             self.put_immutable(&key, &lines).await?;
             item.insert("spill".into(), text(&sha256));
-            spill = Some(sha256);
         } else {
             item.insert("lines".into(), text(line_text(lines)?));
         }
         self.write(item, &Before::Nothing, Some((serial, chain.seq))).await?;
         self.chain = chain;
-        self.batches.push(Batch { sort, spill });
+        self.batches.push(sort);
         Ok(())
     }
 
@@ -327,7 +323,8 @@ impl Writer {
             return Ok(());
         }
         let ttl = shared.url.ttl.as_secs_f32();
-        let what = format!("giving back the lease of stack {} (it ends by itself {ttl} s after this run)", self.place.stack);
+        let what =
+            format!("giving back the lease of stack {} (it ends by itself {ttl} s after this run)", self.place.stack);
         Err(failure.at(what))
     }
 }

@@ -336,7 +336,13 @@ impl Table {
     }
 
     /// Renews a lease, or gives it back, if it is still held.
-    pub(super) async fn renew(&self, calls: &Calls, patience: &Patience, held: &Held, keep: bool) -> Result<(), Failure> {
+    pub(super) async fn renew(
+        &self,
+        calls: &Calls,
+        patience: &Patience,
+        held: &Held,
+        keep: bool,
+    ) -> Result<(), Failure> {
         let now = text(Timestamp::now().to_string());
         let send = || async {
             let request = self
@@ -387,8 +393,11 @@ impl Table {
         for some in sorts.chunks(DELETED_AT_ONCE) {
             let mut requests = Vec::with_capacity(some.len());
             for sort in some {
-                let delete =
-                    DeleteRequest::builder().key(PARTITION, text(partition)).key(SORT, text(sort)).build().map_err(wrong)?;
+                let delete = DeleteRequest::builder()
+                    .key(PARTITION, text(partition))
+                    .key(SORT, text(sort))
+                    .build()
+                    .map_err(wrong)?;
                 requests.push(WriteRequest::builder().delete_request(delete).build());
             }
             let left = std::sync::Mutex::new(HashMap::from([(self.name.clone(), requests)]));
@@ -412,9 +421,10 @@ impl Table {
 fn canceled_kind(codes: &[&str]) -> Kind {
     if codes.contains(&"ConditionalCheckFailed") {
         Kind::Condition
-    } else if codes.iter().any(|c| {
-        matches!(*c, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-    }) {
+    } else if codes
+        .iter()
+        .any(|c| matches!(*c, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"))
+    {
         Kind::Busy
     } else {
         Kind::Refused

@@ -135,7 +135,8 @@ fn bucket_name(name: &str) -> Result<String, String> {
     if good {
         return Ok(name.to_owned());
     }
-    let what = if name.is_empty() { "it names no bucket".into() } else { format!("{name:?} is not the name of a bucket") };
+    let what =
+        if name.is_empty() { "it names no bucket".into() } else { format!("{name:?} is not the name of a bucket") };
     Err(format!("{what}: 3 to 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"))
 }
 

@@ -24,6 +24,7 @@ use phx_model::urn::ProjectName;
 use phx_state::s3::InitOptions;
 use phx_state::{S3Store, S3Url};
 use phx_tests::emulator::Emulator;
+use tokio::sync::Notify;
 
 /// What becomes of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,12 @@ pub(crate) enum Fate {
     Late(u64),
     /// It arrives, and half of the answer's body does not.
     Cut,
+    /// It is throttled, in the service's own words.
+    Throttled,
+    /// The process ends before it is sent.
+    Crash,
+    /// It arrives, and the process ends before its answer.
+    CrashAfter,
 }
 
 /// Says what becomes of a request: its number from 0, and what it is (`PUT` or a DynamoDB operation's name).
@@ -54,6 +61,8 @@ pub(crate) struct Wire {
     decide: Arc<Mutex<Decide>>,
     sent: Arc<AtomicU64>,
     log: Arc<Mutex<Vec<String>>>,
+    /// Told when the process is to end.
+    pub(crate) crashed: Arc<Notify>,
 }
 
 impl fmt::Debug for Wire {
@@ -69,6 +78,7 @@ impl Wire {
             decide: Arc::new(Mutex::new(Arc::new(|_, _| Fate::Passes))),
             sent: Arc::default(),
             log: Arc::default(),
+            crashed: Arc::default(),
         }
     }
 
@@ -96,11 +106,7 @@ impl Wire {
 }
 
 impl HttpClient for Wire {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let real = self.real.http_connector(settings, components);
         SharedHttpConnector::new(Line { wire: self.clone(), real })
     }
@@ -116,6 +122,15 @@ fn reset() -> ConnectorError {
     ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
 }
 
+fn throttled(json: bool) -> HttpResponse {
+    let (status, body) = if json {
+        (400, r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#)
+    } else {
+        (503, "<Error><Code>SlowDown</Code><Message>slow down</Message></Error>")
+    };
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+}
+
 fn refusal(status: u16) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from("{}"))
 }
@@ -128,7 +143,8 @@ impl HttpConnector for Line {
         let decide = Arc::clone(&*self.wire.decide.lock().unwrap());
         let fate = decide(n, &what);
         self.wire.log.lock().unwrap().push(format!("{what} {} {fate:?}", request.uri()));
-        let real = self.real.clone();
+        let (real, crashed) = (self.real.clone(), Arc::clone(&self.wire.crashed));
+        let json = request.headers().get("x-amz-target").is_some();
         HttpConnectorFuture::new(async move {
             match fate {
                 Fate::Passes => real.call(request).await,
@@ -145,6 +161,14 @@ impl HttpConnector for Line {
                 Fate::Late(ms) => {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
                     real.call(request).await
+                }
+                Fate::Throttled => Ok(throttled(json)),
+                Fate::Crash | Fate::CrashAfter => {
+                    if fate == Fate::CrashAfter {
+                        drain(real.call(request).await?).await;
+                    }
+                    crashed.notify_one();
+                    std::future::pending().await
                 }
                 Fate::Cut => {
                     let mut answer = real.call(request).await?;
@@ -218,21 +242,19 @@ impl Ready {
         Self { store, wire, bucket, parameters: parameters.to_owned(), emulator }
     }
 
-    /// The table, to look at or change things by hand, as somebody with the console would.
+    /// To look at things or change them by hand, as somebody with the console would.
     pub(crate) fn by_hand(&self) -> ByHand {
-        let config = config(&self.emulator.url(), Wire::new());
-        ByHand {
-            table: aws_sdk_dynamodb::Client::new(&config),
-            bucket: aws_sdk_s3::Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build(),
-            ),
-            name: self.bucket.clone(),
-        }
+        ByHand::new(&self.emulator, &self.bucket)
     }
 
     /// The same store as another process sees it: with a connection of its own that nobody breaks.
     pub(crate) fn other(&self) -> S3Store {
-        store(&self.emulator.url(), &self.bucket, &self.parameters, &Wire::new())
+        self.over(&Wire::new())
+    }
+
+    /// The same store over another connection.
+    pub(crate) fn over(&self, wire: &Wire) -> S3Store {
+        store(&self.emulator.url(), &self.bucket, &self.parameters, wire)
     }
 }
 
@@ -244,6 +266,16 @@ pub(crate) struct ByHand {
 }
 
 impl ByHand {
+    pub(crate) fn new(emulator: &Emulator, bucket: &str) -> Self {
+        let config = config(&emulator.url(), Wire::new());
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Self {
+            table: aws_sdk_dynamodb::Client::new(&config),
+            bucket: aws_sdk_s3::Client::from_conf(s3),
+            name: bucket.to_owned(),
+        }
+    }
+
     /// The objects' keys.
     pub(crate) async fn keys(&self) -> Vec<String> {
         let found = self.bucket.list_objects_v2().bucket(&self.name).send().await.unwrap();
@@ -269,6 +301,52 @@ impl ByHand {
             items.insert(item["sk"].as_s().unwrap().clone(), item);
         }
         items
+    }
+
+    /// Everything there is, in a form for a file.
+    pub(crate) async fn dump(&self) -> serde_json::Value {
+        let mut items = serde_json::Map::new();
+        for (sort, item) in self.items().await {
+            let attributes = item.into_iter().filter(|(name, _)| name != "pk" && name != "sk").map(|(name, value)| {
+                let value = match value {
+                    AttributeValue::S(text) => serde_json::json!({ "S": text }),
+                    AttributeValue::N(number) => serde_json::json!({ "N": number }),
+                    AttributeValue::Bool(is) => serde_json::json!({ "BOOL": is }),
+                    other => panic!("{name}: {other:?}"),
+                };
+                (name, value)
+            });
+            items.insert(sort, attributes.collect::<BTreeMap<_, _>>().into_iter().collect());
+        }
+        let mut objects = serde_json::Map::new();
+        for key in self.keys().await {
+            let text = String::from_utf8(self.get(&key).await).unwrap();
+            objects.insert(key.strip_prefix("team/phx/demo/dev/").unwrap().to_owned(), text.into());
+        }
+        serde_json::json!({ "items": items, "objects": objects })
+    }
+
+    /// Puts everything of a file in place.
+    pub(crate) async fn restore(&self, dump: &serde_json::Value) {
+        for (sort, attributes) in dump["items"].as_object().unwrap() {
+            let mut put = self.table.put_item().table_name(format!("{}-table", self.name));
+            put = put.item("pk", self.partition()).item("sk", AttributeValue::S(sort.clone()));
+            for (name, value) in attributes.as_object().unwrap() {
+                let text = || value.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+                put = put.item(
+                    name,
+                    match value.as_object().unwrap().keys().next().unwrap().as_str() {
+                        "S" => AttributeValue::S(text()),
+                        "N" => AttributeValue::N(text()),
+                        _ => AttributeValue::Bool(value["BOOL"].as_bool().unwrap()),
+                    },
+                );
+            }
+            put.send().await.unwrap();
+        }
+        for (name, text) in dump["objects"].as_object().unwrap() {
+            self.put(&format!("team/phx/demo/dev/{name}"), text.as_str().unwrap()).await;
+        }
     }
 
     fn partition(&self) -> AttributeValue {

@@ -7,8 +7,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 /// Infrastructure as code in Rust
 #[derive(Debug, Parser)]
 #[command(name = "phx", version, max_term_width = 100, disable_help_subcommand = true, subcommand_required = true)]
-#[command(after_help = "AWS credentials, profile, region and endpoint come from where the aws CLI has them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).\n\
-Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 64 wrong usage, 130 interrupted.")]
+#[command(
+    after_help = "AWS credentials, profile, region and endpoint come from where the aws CLI has them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).\n\
+Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 64 wrong usage, 130 interrupted."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -299,7 +301,13 @@ mod tests {
         assert_eq!(up.targets.target, ["a", "b"]);
         assert_eq!(cli.global.stack.as_deref(), Some("dev"));
 
-        for line in ["plan", "preview --detailed-exitcode", "-C x --json preview -C y", "--sandbox destroy", "graph --format json"] {
+        for line in [
+            "plan",
+            "preview --detailed-exitcode",
+            "-C x --json preview -C y",
+            "--sandbox destroy",
+            "graph --format json",
+        ] {
             assert!(parse(line).unwrap().command.needs_program(), "{line}");
         }
         let Command::Preview(preview) = parse("preview --refresh").unwrap().command else { panic!() };

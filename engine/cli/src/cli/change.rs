@@ -7,20 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
+use phx_engine::Plan;
 use phx_engine::engine::{Engine, EngineError, Interrupt, Report, RunOptions};
 use phx_engine::events::RunResult;
 use phx_engine::planner::PlanOptions;
-use phx_engine::Plan;
 use phx_model::store::Store;
 use phx_model::{Program, Urn};
 
 use super::args::{Destroy, Preview, Up};
 use super::cloud::{self, Cloud};
 use super::exit::{Exit, Usage};
+use super::interrupt;
 use super::reporter::Reporter;
 use super::ui::Ui;
 use super::wiring::{self, Context};
-use super::interrupt;
 use crate::project::{Project, StackSettings};
 use crate::render::outcome::{Outcome, outcome};
 use crate::render::style::{DIM, paint};
@@ -64,6 +64,10 @@ async fn ready(
     let interrupt = Interrupt::new();
     interrupt::listen(&interrupt, wanted.changing)?;
     let cloud = Cloud::open(cx, project, &stack).await?;
+    if !phx_state::needs_aws(&store.location()) {
+        // A state that cannot be read is told of before anything is asked of AWS.
+        store.load(&stack.name).await?;
+    }
     tokio::select! {
         biased;
         () = interrupt.draining() => return Err(anyhow!(EngineError::Interrupted)),
@@ -105,7 +109,9 @@ pub(super) fn named(text: &str, known: &BTreeSet<Urn>) -> anyhow::Result<Urn> {
         )))),
         _ => {
             let urns = found.iter().map(|urn| format!("\n  {urn}")).collect::<String>();
-            Err(anyhow!(Usage(format!("{text:?} is the name of several resources; give the URN of one of them:{urns}"))))
+            Err(anyhow!(Usage(format!(
+                "{text:?} is the name of several resources; give the URN of one of them:{urns}"
+            ))))
         }
     }
 }

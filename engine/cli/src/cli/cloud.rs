@@ -83,7 +83,8 @@ pub(crate) async fn check_account(cloud: &Cloud, stack: &StackSettings, changing
     if !cloud.is_real() || (wanted.is_none() && !changing) {
         return Ok(());
     }
-    let found = cloud.aws.caller_account().await.context("AWS was asked whose credentials these are, before anything else")?;
+    let found =
+        cloud.aws.caller_account().await.context("AWS was asked whose credentials these are, before anything else")?;
     match wanted {
         Some(wanted) if wanted.as_str() != found => Err(anyhow!(
             "these credentials belong to the AWS account {found}, and the stack {} is for {wanted} (`account_id` in {}); nothing was read or changed\n  hint: choose other credentials, for example with AWS_PROFILE",

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::exit::Exit;
 use super::ui::Ui;
 use super::wiring::Context;
-use crate::project::{Project, ProgramSource, shown};
+use crate::project::{ProgramSource, Project, shown};
 
 /// Becomes the project's program. Returns only if that is not possible.
 pub(crate) fn hand_over(cx: &Context, args: &[OsString]) -> anyhow::Result<Exit> {
@@ -125,7 +125,8 @@ fn relay(stderr: impl Read) -> String {
 fn is_work(line: &str) -> bool {
     let plain = anstream::adapter::strip_str(line).to_string();
     let word = plain.split_whitespace().next().unwrap_or_default();
-    ["Compiling", "Building", "Updating", "Downloading", "Downloaded", "Locking", "Blocking", "error", "error:"].contains(&word)
+    ["Compiling", "Building", "Updating", "Downloading", "Downloaded", "Locking", "Blocking", "error", "error:"]
+        .contains(&word)
         || word.starts_with("error[")
 }
 
@@ -137,10 +138,14 @@ mod tests {
     fn the_binary_is_read_from_cargos_messages() {
         let messages = concat!(
             "not json\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"phx","kind":["lib"]},"executable":null}"#, "\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"other","kind":["bin"]},"executable":"/t/other"}"#, "\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"phoenix","kind":["bin"]},"executable":"/t/phoenix"}"#, "\n",
-            r#"{"reason":"build-finished","success":true}"#, "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"phx","kind":["lib"]},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"other","kind":["bin"]},"executable":"/t/other"}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"phoenix","kind":["bin"]},"executable":"/t/phoenix"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+            "\n",
         );
         let find = |name| executable(messages.as_bytes(), name).unwrap();
         assert_eq!(find("phoenix"), Some("/t/phoenix".into()));
@@ -151,7 +156,12 @@ mod tests {
 
     #[test]
     fn only_work_breaks_the_silence() {
-        for line in ["   Compiling phx v0.1.0", "\x1b[1m\x1b[32m    Updating\x1b[0m index", "error[E0308]: mismatched", "error: no"] {
+        for line in [
+            "   Compiling phx v0.1.0",
+            "\x1b[1m\x1b[32m    Updating\x1b[0m index",
+            "error[E0308]: mismatched",
+            "error: no",
+        ] {
             assert!(is_work(line), "{line}");
         }
         for line in ["    Finished `release` profile", "warning: unused variable: `x`", "", "  |"] {

@@ -49,7 +49,9 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
         let store = cause.downcast_ref::<StoreError>();
         let engine = cause.downcast_ref::<EngineError>();
         match (engine, store) {
-            (Some(EngineError::Store(StoreError::Leased(_))), _) | (_, Some(StoreError::Leased(_))) => return Exit::Leased,
+            (Some(EngineError::Store(StoreError::Leased(_))), _) | (_, Some(StoreError::Leased(_))) => {
+                return Exit::Leased;
+            }
             (Some(EngineError::Interrupted), _) => return Exit::Interrupted,
             _ => {}
         }

@@ -41,7 +41,8 @@ fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -> anyhow::R
     let resources = state.map_or(&none, |s| &s.resources);
     let deposed: Vec<_> = state.into_iter().flat_map(|s| &s.deposed).collect();
     let open: Vec<_> = state.into_iter().flat_map(|s| s.open.values()).collect();
-    let entry = |urn: &Urn, record: &Record| json!({"urn": urn, "type": urn.type_name(), "name": urn.name(), "id": record.id});
+    let entry =
+        |urn: &Urn, record: &Record| json!({"urn": urn, "type": urn.type_name(), "name": urn.name(), "id": record.id});
     if cx.ui.json {
         return cx.ui.answer(&json!({
             "stack": name,
@@ -71,7 +72,8 @@ fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -> anyhow::R
         .collect();
     rows.extend(deposed.iter().map(|d| row(&d.urn, &d.record, "superseded, to be deleted")));
     for intent in &open {
-        let note = format!("to {} it was begun {} and is not known to be done", intent.change.verb(), time(intent.time));
+        let note =
+            format!("to {} it was begun {} and is not known to be done", intent.change.verb(), time(intent.time));
         rows.push(row(&intent.urn, &Record::default(), &note));
     }
     cx.ui.text(&table(["NAME", "TYPE", "ID", "NOTE"], &rows))
@@ -100,7 +102,9 @@ fn show(cx: &Context, text: &str, state: &StackState) -> anyhow::Result<()> {
         rows.push(("is", flags.join(", ")));
     }
     let mut page = properties(&rows);
-    for (title, values) in [("inputs", &record.inputs), ("outputs", &record.outputs), ("changed outside phx", &record.drift)] {
+    for (title, values) in
+        [("inputs", &record.inputs), ("outputs", &record.outputs), ("changed outside phx", &record.drift)]
+    {
         if !values.is_empty() {
             page.push_str(&format!("{title}\n{}", outputs(values, cx.ui.view, false)));
         }
@@ -170,12 +174,14 @@ fn stack_outputs(
             Some(value) => [(name.to_owned(), value.clone())].into(),
             None => {
                 let known: Vec<&str> = values.keys().map(String::as_str).collect();
-                let hint = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+                let hint =
+                    if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
                 return Err(anyhow!("the stack {stack} has no output {name:?}\n  hint: {hint}"));
             }
         },
     };
-    let plain = |v: &phx_model::Value| if show_secrets { v.to_plain_json().unwrap_or_default() } else { v.to_redacted_json() };
+    let plain =
+        |v: &phx_model::Value| if show_secrets { v.to_plain_json().unwrap_or_default() } else { v.to_redacted_json() };
     if cx.ui.json {
         let outputs: serde_json::Map<String, Json> = chosen.iter().map(|(k, v)| (k.clone(), plain(v))).collect();
         return cx.ui.answer(&json!({ "stack": stack, "outputs": outputs }));
@@ -258,7 +264,10 @@ pub(crate) async fn lock_status(cx: &Context) -> anyhow::Result<Exit> {
         ("operation", clean(&lease.holder.operation.0).into_owned()),
         ("generation", lease.generation.to_string()),
         ("since", format!("{} ({} ago)", time(lease.acquired), duration(ago))),
-        ("until", lease.expires.map_or_else(|| "its process ends".to_owned(), |t| format!("{}, unless renewed", time(t)))),
+        (
+            "until",
+            lease.expires.map_or_else(|| "its process ends".to_owned(), |t| format!("{}, unless renewed", time(t))),
+        ),
     ]))?;
     Ok(Exit::Done)
 }

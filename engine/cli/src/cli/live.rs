@@ -88,7 +88,9 @@ impl Drop for Live {
 impl Board {
     fn note(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::RefreshStarted { resources } => self.phase = Some(format!("reading {}", count(*resources as u64, "object"))),
+            Event::RefreshStarted { resources } => {
+                self.phase = Some(format!("reading {}", count(*resources as u64, "object")))
+            }
             Event::Refreshed { .. } => self.phase = None,
             Event::Planned { summary } => {
                 self.phase = None;
@@ -136,7 +138,8 @@ impl Board {
             lines.push(paint(DIM, format_args!("  and {} more", running.len() - MOST_SHOWN)));
         }
         lines.push(self.status(now));
-        let lines = lines.iter().map(|line| console::truncate_str(line, self.width.saturating_sub(1), "…").into_owned());
+        let lines =
+            lines.iter().map(|line| console::truncate_str(line, self.width.saturating_sub(1), "…").into_owned());
         let text = lines.collect::<Vec<_>>().join("\n");
         if self.colours { text } else { anstream::adapter::strip_str(&text).to_string() }
     }

@@ -36,7 +36,8 @@ impl Visit for Message {
 
 impl Subscriber for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("phx") && *metadata.level() <= if self.verbose { Level::DEBUG } else { Level::WARN }
+        metadata.target().starts_with("phx")
+            && *metadata.level() <= if self.verbose { Level::DEBUG } else { Level::WARN }
     }
 
     fn event(&self, event: &Event<'_>) {

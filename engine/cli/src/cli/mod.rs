@@ -76,7 +76,8 @@ pub(crate) fn run(role: Role) -> ExitCode {
 /// The reader of the answer has gone away, and needs no telling.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = |e: &(dyn std::error::Error + 'static)| {
-        e.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+        e.downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind)
             .or_else(|| e.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind))
     };
     error.chain().filter_map(io).any(|kind| kind == std::io::ErrorKind::BrokenPipe)

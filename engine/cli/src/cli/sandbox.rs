@@ -18,7 +18,8 @@ pub(crate) async fn sandbox(cx: &Context, command: &args::Sandbox) -> anyhow::Re
     let dir = cx.sandbox_folder(&project)?;
     match command {
         args::Sandbox::Start { port, foreground: true } => {
-            let ready = |port| cx.ui.say(&format!("The sandbox {} is served at http://127.0.0.1:{port}\n", shown(&dir)));
+            let ready =
+                |port| cx.ui.say(&format!("The sandbox {} is served at http://127.0.0.1:{port}\n", shown(&dir)));
             serve(&dir, *port, ready, std::future::pending()).await?;
         }
         args::Sandbox::Start { port, foreground: false } => {
@@ -37,7 +38,11 @@ pub(crate) async fn sandbox(cx: &Context, command: &args::Sandbox) -> anyhow::Re
             if cx.ui.json {
                 cx.ui.answer(&json!({ "stopped": stopped }))?;
             }
-            cx.ui.say(if stopped { "The sandbox's server is stopped; what it has is kept.\n" } else { "No server was running.\n" });
+            cx.ui.say(if stopped {
+                "The sandbox's server is stopped; what it has is kept.\n"
+            } else {
+                "No server was running.\n"
+            });
         }
         args::Sandbox::Reset => {
             reset(&dir).await?;
@@ -65,7 +70,8 @@ fn tell(cx: &Context, status: &Status) -> anyhow::Result<()> {
         Status::Run { pid } => cx.ui.text(&format!("In use by a run of phx (process {pid}); no server is running.\n")),
         Status::Server { pid, .. } => {
             // To be evaluated by a shell as it is: `eval "$(phx sandbox start)"`.
-            let mut text = paint(DIM, format_args!("# served by process {pid}; for the aws CLI and other tools:")) + "\n";
+            let mut text =
+                paint(DIM, format_args!("# served by process {pid}; for the aws CLI and other tools:")) + "\n";
             for (name, value) in status.exports() {
                 text.push_str(&format!("export {name}={value}\n"));
             }

@@ -32,7 +32,9 @@ pub(crate) fn new(cx: &Context, args: &New) -> anyhow::Result<Exit> {
     // All or nothing: no file is written while one of them would be in the way.
     if let Some((there, _)) = FILES.iter().find(|(file, _)| *file != ".gitignore" && dir.join(file).exists()) {
         let there = shown(&dir.join(there));
-        return Err(anyhow!("{there} exists already; nothing was written\n  hint: `phx new DIR` with a folder that is new or empty"));
+        return Err(anyhow!(
+            "{there} exists already; nothing was written\n  hint: `phx new DIR` with a folder that is new or empty"
+        ));
     }
     for (file, template) in FILES {
         let path = dir.join(file);
@@ -53,7 +55,11 @@ pub(crate) fn new(cx: &Context, args: &New) -> anyhow::Result<Exit> {
     if cx.ui.json {
         cx.ui.answer(&serde_json::json!({ "project": name, "dir": dir }))?;
     }
-    let go = if dir == std::env::current_dir().unwrap_or_default() { String::new() } else { format!("cd {} && ", shown(&dir)) };
+    let go = if dir == std::env::current_dir().unwrap_or_default() {
+        String::new()
+    } else {
+        format!("cd {} && ", shown(&dir))
+    };
     cx.ui.say(&format!(
         "\n{} What is in src/main.rs becomes real with these; the first one takes its time to build.\n  {go}phx preview\n  phx up\n",
         paint(STRONG, "Next:")
@@ -86,7 +92,10 @@ fn phx_crate(given: Option<&Path>) -> anyhow::Result<PathBuf> {
         Ok(text) if text.lines().any(|l| l.trim() == "name = \"phx\"") => {
             path.canonicalize().with_context(|| format!("finding {}", path.display()))
         }
-        Ok(_) => Err(anyhow!(Usage(format!("{} is not the crate `phx`; name the folder engine/cli of phx's source", manifest.display())))),
+        Ok(_) => Err(anyhow!(Usage(format!(
+            "{} is not the crate `phx`; name the folder engine/cli of phx's source",
+            manifest.display()
+        )))),
         Err(e) if given.is_none() && e.kind() == ErrorKind::NotFound => Err(anyhow!(
             "the source that this phx was built from is not in {} any more, and a new project builds on it\n  hint: give its folder engine/cli with --phx-path",
             path.display()
@@ -108,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_project_is_named_after_its_folder() {
-        for (folder, name) in [("demo", "demo"), ("My Shop!", "my-shop"), ("2nd", "p-2nd"), ("a.b", "a-b"), ("--", "")] {
+        for (folder, name) in [("demo", "demo"), ("My Shop!", "my-shop"), ("2nd", "p-2nd"), ("a.b", "a-b"), ("--", "")]
+        {
             assert_eq!(project_name(folder), name);
             assert!(name.is_empty() || phx_model::urn::ProjectName::new(name).is_ok());
         }

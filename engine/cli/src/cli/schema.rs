@@ -29,7 +29,8 @@ pub(crate) fn schema(cx: &Context, args: &args::Schema) -> anyhow::Result<Exit> 
             let rows: Vec<_> = chosen
                 .iter()
                 .map(|s| {
-                    let (terraform, cloudformation) = (s.terraform.unwrap_or_default(), s.cloudformation.unwrap_or_default());
+                    let (terraform, cloudformation) =
+                        (s.terraform.unwrap_or_default(), s.cloudformation.unwrap_or_default());
                     [s.type_name.to_owned(), terraform.to_owned(), cloudformation.to_owned(), first_sentence(s.doc)]
                 })
                 .collect();

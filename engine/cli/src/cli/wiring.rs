@@ -158,7 +158,9 @@ fn folder(url: &str) -> Option<&Path> {
 fn call(program: &ProgramFn, stack: &mut phx_model::Stack) -> anyhow::Result<()> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| program(stack))) {
         Ok(result) => result,
-        Err(_) => Err(anyhow!("the program panicked while it was written down (see above); nothing was called or changed")),
+        Err(_) => {
+            Err(anyhow!("the program panicked while it was written down (see above); nothing was called or changed"))
+        }
     }
 }
 

@@ -58,7 +58,11 @@ pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
         ),
         Event::StepDone { urn, op, id, elapsed_ms } => {
             let id = id.as_deref().map(|id| format!("  {}", clean(id))).unwrap_or_default();
-            format!("{}{id} {}", step_line(*op, step(*op).2, urn), paint(DIM, format_args!("({})", millis(*elapsed_ms))))
+            format!(
+                "{}{id} {}",
+                step_line(*op, step(*op).2, urn),
+                paint(DIM, format_args!("({})", millis(*elapsed_ms)))
+            )
         }
         Event::StepFailed { urn, op, elapsed_ms, error } => {
             let code = error.code.as_deref().map(|c| format!("{c}: ")).unwrap_or_default();
@@ -116,9 +120,15 @@ mod tests {
             hint: None,
         };
         let failed = Event::StepFailed { urn: urn(), op: StepOp::Delete, elapsed_ms: 40, error };
-        assert_eq!(plain(&failed).unwrap(), "failed to delete networking/vpc  aws:ec2:Vpc (40 ms): VpcLimitExceeded: too many");
+        assert_eq!(
+            plain(&failed).unwrap(),
+            "failed to delete networking/vpc  aws:ec2:Vpc (40 ms): VpcLimitExceeded: too many"
+        );
         let gone = Event::Refreshed { resources: 2, gone: vec![urn()], drifted: vec![], elapsed_ms: 40 };
-        assert_eq!(plain(&gone).unwrap(), "read 2 objects in 40 ms\n  networking/vpc  aws:ec2:Vpc is gone from the cloud");
+        assert_eq!(
+            plain(&gone).unwrap(),
+            "read 2 objects in 40 ms\n  networking/vpc  aws:ec2:Vpc is gone from the cloud"
+        );
     }
 
     #[test]

@@ -153,7 +153,12 @@ fn skipped(o: &Outcome<'_>, view: View, text: &mut String) {
         let _ = writeln!(text, "{} to {} {urn}: {why}", paint(CHANGE, "not begun"), step(*op).0);
     }
     if !few {
-        let _ = writeln!(text, "{}: {}; the run was stopped first (-v names them)", paint(CHANGE, "not begun"), count(stopped, "step"));
+        let _ = writeln!(
+            text,
+            "{}: {}; the run was stopped first (-v names them)",
+            paint(CHANGE, "not begun"),
+            count(stopped, "step")
+        );
     }
     text.push('\n');
 }

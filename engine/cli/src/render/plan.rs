@@ -133,7 +133,8 @@ fn fields_of_new(step: &Step, shared: &Shared<'_>, view: View, text: &mut String
     if tags.is_empty() {
         return;
     }
-    let (common, own): (Vec<&FieldDiff>, Vec<&FieldDiff>) = tags.into_iter().partition(|d| shared.new_tags.contains(&tag(d)));
+    let (common, own): (Vec<&FieldDiff>, Vec<&FieldDiff>) =
+        tags.into_iter().partition(|d| shared.new_tags.contains(&tag(d)));
     let mut said: Vec<String> = own
         .iter()
         .map(|d| {
@@ -336,7 +337,10 @@ impl<'a> Shared<'a> {
             let tags = || step.diff.iter().flat_map(split_tags).filter(|d| d.path.starts_with("tags."));
             match step.op {
                 Op::Create => {
-                    tagged.extend(Some(tags().filter(|d| !d.secret).map(|d| tag(&d)).collect()).filter(|t: &BTreeSet<_>| !t.is_empty()));
+                    tagged.extend(
+                        Some(tags().filter(|d| !d.secret).map(|d| tag(&d)).collect())
+                            .filter(|t: &BTreeSet<_>| !t.is_empty()),
+                    );
                 }
                 Op::Update => {
                     for key in tags().map(|d| change_key(&d)).filter(|k| !k.is_empty()) {
@@ -372,7 +376,8 @@ impl<'a> Shared<'a> {
             let _ = writeln!(text, "{} {change}", paint(CHANGE, format_args!("~ on {}:", count(*n as u64, "object"))));
         }
         for ((word, reason), n) in &self.reasons {
-            let _ = writeln!(text, "{} {}", paint(DIM, format_args!("{} to {word}:", thousands(*n as u64))), clean(reason));
+            let _ =
+                writeln!(text, "{} {}", paint(DIM, format_args!("{} to {word}:", thousands(*n as u64))), clean(reason));
         }
         if text.len() > before {
             text.push('\n');

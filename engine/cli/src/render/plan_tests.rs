@@ -46,7 +46,8 @@ fn plain(plan: &Plan, detail: Detail) -> String {
 }
 
 fn policy(action: &str) -> serde_json::Value {
-    let statement = |a: &str| json!({"Effect": "Allow", "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}, "Action": a});
+    let statement =
+        |a: &str| json!({"Effect": "Allow", "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}, "Action": a});
     json!({"Version": "2012-10-17", "Statement": [statement("sts:AssumeRole"), statement(action)]}).to_string().into()
 }
 

@@ -44,7 +44,9 @@ pub(crate) fn document(value: &Value) -> Option<String> {
         Value::List(_) | Value::Map(_) => Some(pretty(value)),
         Value::String(text) => {
             let json = || serde_json::from_str::<serde_json::Value>(text).ok().map(Value::from);
-            if text.starts_with(['{', '[']) && let Some(parsed) = json() {
+            if text.starts_with(['{', '['])
+                && let Some(parsed) = json()
+            {
                 return Some(pretty(&parsed));
             }
             text.trim_end().contains('\n').then(|| clean(text).into_owned())
@@ -163,8 +165,14 @@ mod tests {
 
     #[test]
     fn short_values_stay_on_one_line() {
-        assert_eq!(inline(&json(r#"{"a":[1,2.5,"x\ny",null,true],"b":{}}"#)), r#"{"a": [1, 2.5, "x\ny", null, true], "b": {}}"#);
-        assert_eq!(inline(&Value::List(vec![Value::Unknown, Value::from(json("1")).secret()])), "[(known after up), (secret)]");
+        assert_eq!(
+            inline(&json(r#"{"a":[1,2.5,"x\ny",null,true],"b":{}}"#)),
+            r#"{"a": [1, 2.5, "x\ny", null, true], "b": {}}"#
+        );
+        assert_eq!(
+            inline(&Value::List(vec![Value::Unknown, Value::from(json("1")).secret()])),
+            "[(known after up), (secret)]"
+        );
         assert_eq!(show(&json(r#""{\"a\":1}""#), View::default()), Shown::Line(r#""{\"a\":1}""#.into()));
     }
 
@@ -182,7 +190,9 @@ mod tests {
 
     #[test]
     fn documents_are_laid_out() {
-        let policy = Value::String(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole"}]}"#.into());
+        let policy = Value::String(
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole"}]}"#.into(),
+        );
         let Shown::Block(lines) = show(&policy, View::default()) else { panic!() };
         assert_eq!(lines[..4], ["{", "  \"Statement\": [", "    {", "      \"Action\": \"sts:AssumeRole\","]);
         assert_eq!(show(&Value::String("a\nb".into()), View::default()), Shown::Block(vec!["a".into(), "b".into()]));

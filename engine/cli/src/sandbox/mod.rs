@@ -6,16 +6,16 @@
 //!
 //! What is emulated:
 //! - EC2's network, by phx itself (`ec2`): VPCs, subnets, internet and NAT gateways, Elastic IPs, route tables, security groups and their
-//!   rules. winterbaume 1.0's is too far from AWS for these: rules lose their ids, tags, descriptions and peers, routes their kind
-//!   of target; VPCs come without main route table and default group; subnets may overlap, lie outside their VPC and in another region's
-//!   zones; NAT gateways and addresses cannot be tagged later; unknown filters and ids answer with everything or nothing, deletes in
-//!   the wrong order pass, client tokens and paging are ignored, and ids start again from the same numbers.
+//!   rules, with AWS's checks. winterbaume 1.0's is too far from AWS for these: rules lose their ids, tags, descriptions and peers,
+//!   routes their kind of target; VPCs come without main route table and default group; subnets may overlap, lie outside their VPC and
+//!   in another region's zones; most attributes, IPv6 ranges and later tags are lost; unknown filters and ids answer with everything or
+//!   nothing; deletes in the wrong order pass; client tokens and paging are ignored.
 //! - IAM, CloudWatch Logs, S3 and STS by winterbaume, with corrections in front (`iam`, `logs`, `s3` say which).
 //!
-//! What differs from AWS: everything is `available` at once and consistent at once; nothing is throttled; credentials and policies are not
-//! checked; network ACLs, DHCP options, instances, secondary CIDR blocks and regional NAT gateways do not exist; names under
-//! `arn:aws:iam::aws:policy/` are all taken for policies of AWS; S3 and IAM delete what AWS would still hold for a service's sake. An
-//! operation that is missing answers `NotImplemented` with status 501.
+//! What differs from AWS: everything is available and consistent at once; nothing is throttled; credentials and policies are not
+//! checked; any name under `arn:aws:iam::aws:policy/` is taken for a policy of AWS. Network ACLs, DHCP options, instances, secondary
+//! IPv4 ranges, address pools, encryption controls and regional NAT gateways do not exist. An operation or parameter that is missing is
+//! answered with `NotImplemented` and status 501, never with silence.
 //!
 //! State is saved half a second after a change and at the end; a process that is killed loses no more than that.
 
@@ -158,7 +158,7 @@ struct Lock {
 }
 
 impl Lock {
-    /// `None` if another process has it.
+    /// `None` if it is taken.
     fn take(dir: &Path) -> Result<Option<Self>> {
         doing(|| format!("make the directory {}", dir.display()), fs::create_dir_all(dir))?;
         let path = dir.join(LOCK_FILE);
@@ -172,6 +172,20 @@ impl Lock {
             }
         }
     }
+}
+
+/// The right to a directory. Someone who only looks whether it is taken holds the lock for an instant, without a name: that is waited out.
+async fn take(dir: &Path) -> Result<std::result::Result<Lock, Holder>> {
+    for _ in 0..50 {
+        if let Some(lock) = Lock::take(dir)? {
+            return Ok(Ok(lock));
+        }
+        if let Some(holder) = Holder::read(dir) {
+            return Ok(Err(holder));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(Err(Holder { pid: 0, port: None, server: false, token: String::new() }))
 }
 
 impl Drop for Lock {
@@ -197,19 +211,19 @@ struct Here {
 impl Sandbox {
     /// Opens the sandbox in `dir`, an empty one if there is none yet.
     pub async fn open(dir: &Path) -> Result<Self> {
-        match Lock::take(dir)? {
-            Some(lock) => Self::with(lock).await,
-            None => Err(SandboxError::InUse { dir: dir.to_owned(), pid: Holder::read(dir).map_or(0, |h| h.pid) }),
+        match take(dir).await? {
+            Ok(lock) => Self::with(lock).await,
+            Err(holder) => Err(SandboxError::InUse { dir: dir.to_owned(), pid: holder.pid }),
         }
     }
 
     /// Uses the server that has the sandbox in `dir`, or opens it in this process if nobody has it.
     pub async fn connect_or_open(dir: &Path) -> Result<Self> {
-        if let Some(lock) = Lock::take(dir)? {
-            return Self::with(lock).await;
+        match take(dir).await? {
+            Ok(lock) => Self::with(lock).await,
+            Err(holder) if !holder.server => Err(SandboxError::InUse { dir: dir.to_owned(), pid: holder.pid }),
+            Err(_) => Ok(Self { client: Client::Server(server::running(dir).await?), here: None }),
         }
-        let port = server::running(dir).await?;
-        Ok(Self { client: Client::Server(port), here: None })
     }
 
     async fn with(lock: Lock) -> Result<Self> {

@@ -24,8 +24,8 @@ use tokio::task::JoinSet;
 use super::client::{HOST_HEADER, exchange};
 use super::emulator::{Request, host};
 use super::{
-    ACCESS_KEY_ID, ACCOUNT_ID, HOLDER_FILE, Here, Holder, Lock, OBJECTS_DIR, REGION, Result, SECRET_ACCESS_KEY,
-    STATE_FILE, SandboxError, doing,
+    ACCESS_KEY_ID, ACCOUNT_ID, Here, Holder, Lock, OBJECTS_DIR, REGION, Result, SECRET_ACCESS_KEY, STATE_FILE,
+    SandboxError, doing, take,
 };
 
 /// Where a server listens unless told otherwise.
@@ -99,9 +99,8 @@ fn failed(what: impl Into<String>) -> SandboxError {
 /// Serves the sandbox in `dir` on 127.0.0.1 until `until` ends, a `stop` comes in, or SIGTERM or Ctrl-C; then saves it.
 /// Port 0 takes any that is free. `ready` is called with the port once requests are answered.
 pub async fn serve(dir: &Path, port: u16, ready: impl FnOnce(u16), until: impl Future<Output = ()>) -> Result<()> {
-    let Some(lock) = Lock::take(dir)? else {
-        return Err(SandboxError::InUse { dir: dir.to_owned(), pid: Holder::read(dir).map_or(0, |h| h.pid) });
-    };
+    let in_use = |holder: Holder| SandboxError::InUse { dir: dir.to_owned(), pid: holder.pid };
+    let lock = take(dir).await?.map_err(in_use)?;
     let token = uuid::Uuid::new_v4().to_string();
     let mut holder = Holder { pid: std::process::id(), port: None, server: true, token: token.clone() };
     let here = Here::open(lock, holder.clone()).await?;
@@ -351,14 +350,9 @@ pub async fn stop(dir: &Path) -> Result<bool> {
 pub async fn reset(dir: &Path) -> Result<()> {
     match status(dir).await? {
         Status::Stopped if !dir.exists() => Ok(()),
-        Status::Stopped => match Lock::take(dir)? {
-            Some(_lock) => {
-                clear_files(dir)?;
-                // Of a process that was killed.
-                let _ = fs::remove_file(dir.join(HOLDER_FILE));
-                Ok(())
-            }
-            None => Err(SandboxError::InUse { dir: dir.to_owned(), pid: Holder::read(dir).map_or(0, |h| h.pid) }),
+        Status::Stopped => match take(dir).await? {
+            Ok(_lock) => clear_files(dir),
+            Err(holder) => Err(SandboxError::InUse { dir: dir.to_owned(), pid: holder.pid }),
         },
         Status::Run { pid } => Err(SandboxError::InUse { dir: dir.to_owned(), pid }),
         Status::Server { port, .. } => {

@@ -351,3 +351,19 @@ fn what_is_dragged_along_does_not_depend_on_the_order_of_declaration() {
     let reversed = p.plan(&state).unwrap();
     assert_eq!((op(&plan, "b"), op(&reversed, "b")), (DELETE_FIRST, DELETE_FIRST));
 }
+
+#[test]
+fn what_an_unfinished_object_will_still_decide_is_unknown() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]);
+    let mut state = p.applied();
+    let record = state.resources.get_mut(&p.urn("a")).unwrap();
+    record.incomplete = true;
+    record.outputs.remove("version");
+    let (id, version) = (p.output("a", "id"), p.output("a", "version"));
+    p.set("b", "size", version).set("b", "tags", Expr::Map([("a".to_owned(), id)].into()));
+    let plan = p.plan(&state).unwrap();
+    let b = plan.steps.iter().find(|s| s.urn.name() == "b").unwrap();
+    let after: Vec<_> = b.diff.iter().map(|d| (d.path.as_str(), d.after.has_unknown())).collect();
+    assert_eq!(after, [("size", true), ("tags", false)]);
+}

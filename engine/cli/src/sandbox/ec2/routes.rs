@@ -74,7 +74,9 @@ impl Region {
         let id = self.add(Kind::RouteTable, "routeTableId", fields, p);
         if main {
             let association = association(&id, None);
-            self.objects.get_mut(&id).map(|table| edit(table, "associationSet", |items| items.push(association)));
+            if let Some(table) = self.objects.get_mut(&id) {
+                edit(table, "associationSet", |items| items.push(association));
+            }
         }
         id
     }
@@ -105,11 +107,8 @@ impl Region {
                 return Err(Fault::invalid(message));
             }
         }
-        if target_field == "natGatewayId"
-            && self.get(Kind::Natgateway, target).is_ok_and(|n| text(n, "state") == "available")
-        {
-            // Fine.
-        } else if target_field == "natGatewayId" {
+        let living = |id: &str| self.get(Kind::Natgateway, id).is_ok_and(|n| text(n, "state") == "available");
+        if target_field == "natGatewayId" && !living(target) {
             let message = format!("The natGateway ID '{target}' does not exist");
             return Err(Fault::new("InvalidNatGatewayID.NotFound", message));
         }

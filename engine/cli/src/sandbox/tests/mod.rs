@@ -41,6 +41,9 @@ macro_rules! refused {
     }};
 }
 
+// After the macros that it uses.
+mod network;
+
 struct Clients {
     ec2: aws_sdk_ec2::Client,
     iam: aws_sdk_iam::Client,
@@ -212,132 +215,6 @@ async fn look(c: &Clients) -> String {
         see!(c.s3.head_bucket().bucket(name), bucket_region);
     }
     lines.join("\n")
-}
-
-#[tokio::test]
-async fn the_network_is_as_it_was_made_and_comes_apart_only_in_order() {
-    let dir = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::open(dir.path()).await.unwrap();
-    let c = Clients::new(&sandbox);
-    let f = furnish(&c).await;
-
-    let found = c.ec2.describe_vpcs().filters(by("tag:phx:intent", "v?c")).send().await.unwrap();
-    assert_eq!(found.vpcs()[0].vpc_id(), Some(&*f.vpc));
-    assert_eq!(found.vpcs()[0].tags().len(), 2);
-    assert!(c.ec2.describe_vpcs().filters(by("tag:phx:intent", "other")).send().await.unwrap().vpcs().is_empty());
-    refused!(c.ec2.describe_vpcs().filters(by("tagged", "x")), "InvalidParameterValue");
-    refused!(c.ec2.describe_vpcs().vpc_ids("vpc-none"), "InvalidVpcID.NotFound");
-    let subnet = c.ec2.describe_subnets().subnet_ids(&f.subnet).send().await.unwrap().subnets.unwrap().remove(0);
-    assert_eq!(
-        (
-            subnet.availability_zone(),
-            subnet.availability_zone_id(),
-            subnet.map_public_ip_on_launch(),
-            subnet.available_ip_address_count()
-        ),
-        (Some("us-west-2b"), Some("usw2-az2"), Some(true), Some(251))
-    );
-    let table = c.ec2.describe_route_tables().filters(by("association.subnet-id", &f.subnet)).send().await.unwrap();
-    let table = &table.route_tables()[0];
-    let targets: BTreeSet<_> =
-        table.routes().iter().map(|r| (r.destination_cidr_block(), r.gateway_id(), r.nat_gateway_id())).collect();
-    let expected = [
-        (Some("10.0.0.0/16"), Some("local"), None),
-        (Some("0.0.0.0/0"), Some(&*f.igw), None),
-        (Some("10.9.0.0/16"), None, Some(&*f.nat)),
-    ];
-    assert_eq!(targets, BTreeSet::from(expected));
-    let address = c.ec2.describe_addresses().allocation_ids(&f.eip).send().await.unwrap().addresses.unwrap().remove(0);
-    assert!(address.association_id().is_some() && address.tags().len() == 2);
-
-    refused!(c.ec2.create_subnet().vpc_id(&f.vpc).cidr_block("10.0.1.128/25"), "InvalidSubnet.Conflict");
-    refused!(c.ec2.create_subnet().vpc_id(&f.vpc).cidr_block("10.1.0.0/24"), "InvalidSubnet.Range");
-    let elsewhere = c.ec2.create_subnet().vpc_id(&f.vpc).cidr_block("10.0.2.0/24").availability_zone("us-east-1a");
-    refused!(elsewhere, "InvalidParameterValue");
-    let route = c.ec2.create_route().route_table_id(&f.rtb).destination_cidr_block("0.0.0.0/0").nat_gateway_id(&f.nat);
-    refused!(route, "RouteAlreadyExists");
-    let twice = c.ec2.create_security_group().group_name("web").description("again").vpc_id(&f.vpc);
-    refused!(twice, "InvalidGroup.Duplicate");
-
-    refused!(c.ec2.delete_vpc().vpc_id(&f.vpc), "DependencyViolation");
-    refused!(c.ec2.delete_subnet().subnet_id(&f.subnet), "DependencyViolation");
-    refused!(c.ec2.delete_internet_gateway().internet_gateway_id(&f.igw), "DependencyViolation");
-    refused!(c.ec2.detach_internet_gateway().internet_gateway_id(&f.igw).vpc_id(&f.vpc), "DependencyViolation");
-    refused!(c.ec2.release_address().allocation_id(&f.eip), "InvalidIPAddress.InUse");
-    refused!(c.ec2.delete_route_table().route_table_id(&f.rtb), "DependencyViolation");
-    refused!(c.ec2.delete_security_group().group_id(&f.peer), "DependencyViolation");
-
-    c.ec2.delete_route().route_table_id(&f.rtb).destination_cidr_block("10.9.0.0/16").send().await.unwrap();
-    c.ec2.disassociate_route_table().association_id(&f.association).send().await.unwrap();
-    c.ec2.delete_route_table().route_table_id(&f.rtb).send().await.unwrap();
-    c.ec2.delete_nat_gateway().nat_gateway_id(&f.nat).send().await.unwrap();
-    let gone = c.ec2.describe_nat_gateways().nat_gateway_ids(&f.nat).send().await.unwrap();
-    assert_eq!(gone.nat_gateways()[0].state().unwrap().as_str(), "deleted");
-    c.ec2.release_address().allocation_id(&f.eip).send().await.unwrap();
-    c.ec2.detach_internet_gateway().internet_gateway_id(&f.igw).vpc_id(&f.vpc).send().await.unwrap();
-    c.ec2.delete_internet_gateway().internet_gateway_id(&f.igw).send().await.unwrap();
-    c.ec2.delete_subnet().subnet_id(&f.subnet).send().await.unwrap();
-    for group in [&f.sg, &f.peer] {
-        c.ec2.delete_security_group().group_id(group).send().await.unwrap();
-    }
-    c.ec2.delete_vpc().vpc_id(&f.vpc).send().await.unwrap();
-    let left = c.ec2.describe_security_group_rules().send().await.unwrap();
-    assert!(left.security_group_rules().is_empty(), "{left:?}");
-    assert!(c.ec2.describe_route_tables().send().await.unwrap().route_tables().is_empty());
-}
-
-#[tokio::test]
-async fn rules_have_ids_tags_and_peers_and_change_in_place() {
-    let dir = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::open(dir.path()).await.unwrap();
-    let c = Clients::new(&sandbox);
-    let f = furnish(&c).await;
-
-    let rules = || c.ec2.describe_security_group_rules().filters(by("group-id", &f.sg));
-    let all = rules().send().await.unwrap();
-    assert_eq!(all.security_group_rules().len(), 3, "two of ours, one that lets everything out");
-    let page = rules().max_results(2).send().await.unwrap();
-    let rest = rules().max_results(2).next_token(page.next_token().unwrap()).send().await.unwrap();
-    assert_eq!((page.security_group_rules().len(), rest.security_group_rules().len(), rest.next_token()), (2, 1, None));
-    let tagged = rules().filters(by("tag:phx:intent", "r2")).send().await.unwrap();
-    let referenced = tagged.security_group_rules()[0].referenced_group_info().unwrap();
-    assert_eq!((referenced.group_id(), referenced.user_id()), (Some(&*f.peer), Some(ACCOUNT_ID)));
-
-    let new = SecurityGroupRuleRequest::builder().ip_protocol("tcp").from_port(80).to_port(81).cidr_ipv4("10.1.2.3/16");
-    let change = SecurityGroupRuleUpdate::builder().security_group_rule_id(&f.rules[0]);
-    let change = change.security_group_rule(new.description("changed").build()).build();
-    c.ec2.modify_security_group_rules().group_id(&f.sg).security_group_rules(change).send().await.unwrap();
-    c.ec2
-        .create_tags()
-        .resources(&f.rules[0])
-        .tags(Tag::builder().key("Name").value("new").build())
-        .send()
-        .await
-        .unwrap();
-    c.ec2.delete_tags().resources(&f.rules[0]).tags(Tag::builder().key("phx:intent").build()).send().await.unwrap();
-    let rule = c.ec2.describe_security_group_rules().security_group_rule_ids(&f.rules[0]).send().await.unwrap();
-    let rule = &rule.security_group_rules()[0];
-    let ports = (rule.from_port(), rule.to_port());
-    assert_eq!(
-        (rule.cidr_ipv4(), rule.description(), ports),
-        (Some("10.1.0.0/16"), Some("changed"), (Some(80), Some(81)))
-    );
-    assert_eq!(rule.tags(), [Tag::builder().key("Name").value("new").build()]);
-
-    let groups = c.ec2.describe_security_groups().group_ids(&f.sg).send().await.unwrap();
-    let group = &groups.security_groups()[0];
-    assert_eq!((group.ip_permissions().len(), group.ip_permissions_egress().len()), (2, 1));
-    assert_eq!(group.ip_permissions_egress()[0].from_port(), None, "no ports for all protocols");
-
-    let same = IpPermission::builder().ip_protocol("6").from_port(80).to_port(81);
-    let same = same.ip_ranges(IpRange::builder().cidr_ip("10.1.0.0/16").build()).build();
-    let authorize = c.ec2.authorize_security_group_ingress().group_id(&f.sg);
-    refused!(authorize.ip_permissions(same.clone()), "InvalidPermission.Duplicate");
-    c.ec2.revoke_security_group_ingress().group_id(&f.sg).ip_permissions(same.clone()).send().await.unwrap();
-    refused!(c.ec2.revoke_security_group_ingress().group_id(&f.sg).ip_permissions(same), "InvalidPermission.NotFound");
-    c.ec2.revoke_security_group_ingress().group_id(&f.sg).security_group_rule_ids(&f.rules[1]).send().await.unwrap();
-    let gone = c.ec2.describe_security_group_rules().security_group_rule_ids(&f.rules[1]);
-    refused!(gone, "InvalidSecurityGroupRuleId.NotFound");
 }
 
 #[tokio::test]
