@@ -347,11 +347,9 @@ impl StackSettings {
 /// A path as it is shown: relative to where the reader is, if it lies there.
 pub(crate) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
-    let relative = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
-    match relative {
-        Some(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
-        Some(rest) => rest.display().to_string(),
-        None => path.display().to_string(),
+    match here.as_deref().and_then(|here| path.strip_prefix(here).ok()) {
+        Some(rest) if !rest.as_os_str().is_empty() => rest.display().to_string(),
+        _ => path.display().to_string(),
     }
 }
 

@@ -54,6 +54,9 @@ async fn main() -> Result<ExitCode> {
     let engine = Engine::new(registry, store, Arc::new(Listener), Settings::default());
 
     let report = engine.up(&program, &RunOptions::default(), &harmless).await?;
-    println!("{} created, {} changed, {} as they were", report.summary.create, report.summary.update, report.summary.same);
+    println!(
+        "{} created, {} changed, {} as they were",
+        report.summary.create, report.summary.update, report.summary.same
+    );
     Ok(if report.result == RunResult::Succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

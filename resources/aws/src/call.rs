@@ -266,32 +266,72 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
         };
     };
     match code {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
-        | "RequestLimitExceeded" | "TooManyRequestsException" | "TooManyRequests" | "SlowDown" | "EC2ThrottledException"
-        | "BandwidthLimitExceeded" | "PriorRequestNotComplete" | "ProvisionedThroughputExceededException" => {
-            ErrorKind::Throttled
-        }
-        "NotImplemented" | "UnknownOperationException" | "InvalidAction" | "UnsupportedOperationException" if status != 409 => {
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "TooManyRequests"
+        | "SlowDown"
+        | "EC2ThrottledException"
+        | "BandwidthLimitExceeded"
+        | "PriorRequestNotComplete"
+        | "ProvisionedThroughputExceededException" => ErrorKind::Throttled,
+        "NotImplemented" | "UnknownOperationException" | "InvalidAction" | "UnsupportedOperationException"
+            if status != 409 =>
+        {
             ErrorKind::Unsupported
         }
-        "DependencyViolation" | "DeleteConflict" | "DeleteConflictException" | "BucketNotEmpty" | "ResourceInUseException"
-        | "ResourceInUse" | "InvalidIPAddress.InUse" => ErrorKind::InUse,
-        "UnauthorizedOperation" | "AuthFailure" | "ExpiredToken" | "ExpiredTokenException" | "RequestExpired"
-        | "InvalidClientTokenId" | "InvalidAccessKeyId" | "UnrecognizedClientException" | "SignatureDoesNotMatch"
-        | "RequestTimeTooSkewed" | "OptInRequired" | "InvalidToken" | "NotAuthorized" => ErrorKind::Denied,
-        "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" | "ResourceNotFound" | "NoSuchBucket" | "NoSuchKey"
-        | "NotFound" | "NotFoundException" | "NatGatewayNotFound" => ErrorKind::NotFound,
-        "EntityAlreadyExists" | "EntityAlreadyExistsException" | "BucketAlreadyOwnedByYou" | "BucketAlreadyExists"
+        "DependencyViolation"
+        | "DeleteConflict"
+        | "DeleteConflictException"
+        | "BucketNotEmpty"
+        | "ResourceInUseException"
+        | "ResourceInUse"
+        | "InvalidIPAddress.InUse" => ErrorKind::InUse,
+        "UnauthorizedOperation"
+        | "AuthFailure"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed"
+        | "OptInRequired"
+        | "InvalidToken"
+        | "NotAuthorized" => ErrorKind::Denied,
+        "NoSuchEntity"
+        | "NoSuchEntityException"
+        | "ResourceNotFoundException"
+        | "ResourceNotFound"
+        | "NoSuchBucket"
+        | "NoSuchKey"
+        | "NotFound"
+        | "NotFoundException"
+        | "NatGatewayNotFound" => ErrorKind::NotFound,
+        "EntityAlreadyExists"
+        | "EntityAlreadyExistsException"
+        | "BucketAlreadyOwnedByYou"
+        | "BucketAlreadyExists"
         | "ResourceAlreadyExistsException" => ErrorKind::AlreadyExists,
         _ if code.starts_with("AccessDenied") => ErrorKind::Denied,
         _ if code.ends_with(".NotFound") || code.ends_with("NotFoundFault") => ErrorKind::NotFound,
-        _ if code.ends_with("AlreadyExists") || code.ends_with(".Duplicate") || code.ends_with("AlreadyExistsFault") => {
+        _ if code.ends_with("AlreadyExists")
+            || code.ends_with(".Duplicate")
+            || code.ends_with("AlreadyExistsFault") =>
+        {
             ErrorKind::AlreadyExists
         }
         _ if code.ends_with(".InUse") => ErrorKind::InUse,
         // What failed inside AWS may have had an effect before it failed.
         _ if status >= 500 => ErrorKind::Ambiguous,
-        _ if ["Invalid", "Validation", "Malformed", "Missing"].iter().any(|form| code.starts_with(form)) => ErrorKind::Invalid,
+        _ if ["Invalid", "Validation", "Malformed", "Missing"].iter().any(|form| code.starts_with(form)) => {
+            ErrorKind::Invalid
+        }
         _ => ErrorKind::Other,
     }
 }
@@ -341,9 +381,7 @@ mod tests {
 
     #[test]
     fn codes_are_understood_by_their_form() {
-        use ErrorKind::{
-            AlreadyExists, Ambiguous, Denied, InUse, Invalid, NotFound, Other, Throttled, Unsupported,
-        };
+        use ErrorKind::{AlreadyExists, Ambiguous, Denied, InUse, Invalid, NotFound, Other, Throttled, Unsupported};
         for (code, status, kind) in [
             ("InvalidVpcID.NotFound", 400, NotFound),
             ("InvalidPermission.NotFound", 400, NotFound),
@@ -385,7 +423,9 @@ mod tests {
         for effect in [Effect::None, Effect::Once, Effect::Repeatable] {
             assert!(attempts(ErrorKind::Throttled, effect) > 1);
             assert!(attempts(ErrorKind::Unreachable, effect) > 1);
-            for kind in [ErrorKind::Unsupported, ErrorKind::NotFound, ErrorKind::Denied, ErrorKind::Invalid, ErrorKind::InUse] {
+            for kind in
+                [ErrorKind::Unsupported, ErrorKind::NotFound, ErrorKind::Denied, ErrorKind::Invalid, ErrorKind::InUse]
+            {
                 assert_eq!(attempts(kind, effect), 1);
             }
         }

@@ -6,13 +6,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use phx_model::CloudError;
 use phx_model::driver::{self, Cx, Delta, Driver, Observed, Read, ReadTarget, Registry};
 use phx_model::error::ErrorKind;
 use phx_model::schema::Schema;
 use phx_model::state::IntentId;
 use phx_model::typed::{OutputSet, Resource};
 use phx_model::value::{Value, ValueError, ValueMap};
-use phx_model::CloudError;
 
 use crate::client::Aws;
 use crate::tags;

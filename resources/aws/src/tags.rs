@@ -28,7 +28,8 @@ impl TagDelta {
         let none = BTreeMap::new();
         let before = change.before.as_ref().unwrap_or(&none);
         let after = change.after.as_ref().unwrap_or(&none);
-        let set = after.iter().filter(|(k, v)| before.get(*k) != Some(v)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let set =
+            after.iter().filter(|(k, v)| before.get(*k) != Some(v)).map(|(k, v)| (k.clone(), v.clone())).collect();
         let remove = before.keys().filter(|k| !after.contains_key(*k) && !is_hidden(k)).cloned().collect();
         Self { set, remove }
     }

@@ -22,7 +22,7 @@ pub(crate) fn json(event: &Event, time: Timestamp, api_calls: u64) -> serde_json
     serde_json::to_string(&object)
 }
 
-/// The event as a line of a log; `None` if it is not worth one. `verbose` has the beginning of each step as well as its end.
+/// The event as a line of a log; `None` if it is not worth one. `verbose` has the beginnings as well as the ends.
 pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
         Event::OperationStarted { kind, stack, lease, .. } => format!(
@@ -34,7 +34,13 @@ pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
         Event::Recovered { urn, change, outcome } => {
             format!("{} an interrupted {change} of {}: {}", paint(CHANGE, "settled"), resource(urn), clean(outcome))
         }
-        Event::RefreshStarted { resources } => format!("reading {}", count(*resources as u64, "object")),
+        Event::RefreshStarted { resources: 0 } | Event::Refreshed { resources: 0, .. } => return None,
+        Event::RefreshStarted { resources } => {
+            if !verbose {
+                return None;
+            }
+            format!("reading {}", count(*resources as u64, "object"))
+        }
         Event::Refreshed { resources, gone, drifted, elapsed_ms } => {
             let mut text = format!("read {} in {}", count(*resources as u64, "object"), millis(*elapsed_ms));
             for (urns, what) in [(gone, "is gone from the cloud"), (drifted, "was changed outside phx")] {

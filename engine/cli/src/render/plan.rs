@@ -10,7 +10,7 @@ use phx_model::{Urn, Value};
 
 use super::linediff::{self, Line};
 use super::style::{ADD, CHANGE, DIM, MOVE, REMOVE, STRONG, clean, op, paint};
-use super::value::{Shown, document, fold, inline, show};
+use super::value::{Shown, document, fold, fold_line, inline, room, show};
 use super::{Detail, View, count, thousands};
 
 /// From so many steps on, what they share is said once.
@@ -133,19 +133,23 @@ fn fields_of_new(step: &Step, shared: &Shared<'_>, view: View, text: &mut String
     if tags.is_empty() {
         return;
     }
-    let (common, own): (Vec<&FieldDiff>, Vec<&FieldDiff>) =
-        tags.into_iter().partition(|d| shared.new_tags.contains(&tag(d)));
-    let mut said: Vec<String> = own
+    let said: Vec<String> = tags
         .iter()
+        .filter(|d| !shared.new_tags.contains(&tag(d)))
         .map(|d| {
             let value = if d.secret { REDACTED.to_owned() } else { inline(&d.after) };
             fold(&format!("{}={value}", clean(&d.path["tags.".len()..])), view)
         })
         .collect();
-    if !common.is_empty() {
-        said.push(paint(DIM, format_args!("and the {} above", count(common.len() as u64, "tag"))));
+    if said.is_empty() {
+        return;
     }
-    let _ = writeln!(text, "{INDENT}{:<width$}  {}", "tags", said.join(", "));
+    let one_line = said.join(", ");
+    let separator = match one_line.chars().count() <= room(view) {
+        true => ", ".to_owned(),
+        false => format!("\n{INDENT}{:<width$}  ", ""),
+    };
+    let _ = writeln!(text, "{INDENT}{:<width$}  {}", "tags", said.join(&separator));
 }
 
 /// What changes about an object.
@@ -186,9 +190,9 @@ fn change(head: &str, diff: &FieldDiff, forces: &str, view: View, text: &mut Str
         let around = if view.detail == Detail::Full { usize::MAX } else { 2 };
         for line in linediff::diff(before, after, around) {
             let line = match line {
-                Line::Same(l) => format!("  {}", fold(l, view)),
-                Line::Gone(l) => paint(REMOVE, format_args!("- {}", fold(l, view))),
-                Line::New(l) => paint(ADD, format_args!("+ {}", fold(l, view))),
+                Line::Same(l) => format!("  {}", fold_line(l, view)),
+                Line::Gone(l) => paint(REMOVE, format_args!("- {}", fold_line(l, view))),
+                Line::New(l) => paint(ADD, format_args!("+ {}", fold_line(l, view))),
                 Line::Skipped(n) => paint(DIM, format_args!("  … {}", count(n as u64, "unchanged line"))),
             };
             let _ = writeln!(text, "{INDENT}    {line}");
@@ -232,7 +236,7 @@ fn put(head: &str, value: &Value, view: View, text: &mut String) {
 
 /// The width of a column of names; a few very long ones stick out instead of moving all values away.
 fn column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.map(|n| n.chars().count()).filter(|n| *n <= 32).max().unwrap_or(0)
+    names.map(|n| n.chars().count()).filter(|n| *n <= 40).max().unwrap_or(0)
 }
 
 /// A difference of all tags at once as one for each tag; any other as it is.

@@ -29,7 +29,7 @@ pub(crate) fn show(value: &Value, view: View) -> Shown {
         }
         let lines: Vec<&str> = document.lines().collect();
         let most = if view.detail == Detail::Full { usize::MAX } else { MOST_LINES };
-        let mut shown: Vec<String> = lines.iter().take(most).map(|l| fold(l, view)).collect();
+        let mut shown: Vec<String> = lines.iter().take(most).map(|l| fold_line(l, view)).collect();
         if lines.len() > most {
             shown.push(format!("… {} more lines (-v shows them)", lines.len() - most));
         }
@@ -55,18 +55,27 @@ pub(crate) fn document(value: &Value) -> Option<String> {
     }
 }
 
-/// How much of a line a value may take.
-fn room(view: View) -> usize {
-    view.width.saturating_sub(40).clamp(40, 100)
+/// How much of a line a value may take beside its name.
+pub(crate) fn room(view: View) -> usize {
+    view.width.saturating_sub(38).clamp(40, 100)
 }
 
-/// Cuts a line that is too long and says how long it was.
+/// Cuts a value that is too long for its place beside a name, and says how long it was.
 pub(crate) fn fold(line: &str, view: View) -> String {
+    cut(line, room(view), view)
+}
+
+/// The same for a line of a document, which has the whole width but for what it is indented by.
+pub(crate) fn fold_line(line: &str, view: View) -> String {
+    cut(line, view.width.saturating_sub(16).max(60), view)
+}
+
+fn cut(line: &str, room: usize, view: View) -> String {
     let length = line.chars().count();
-    if view.detail == Detail::Full || length <= room(view) {
+    if view.detail == Detail::Full || length <= room {
         return line.to_owned();
     }
-    let kept: String = line.chars().take(room(view) - 20).collect();
+    let kept: String = line.chars().take(room - 20).collect();
     format!("{kept}… ({} characters)", thousands(length as u64))
 }
 
@@ -179,7 +188,7 @@ mod tests {
     #[test]
     fn long_values_are_folded_and_say_how_long_they_are() {
         let Shown::Line(line) = show(&Value::String("x".repeat(1234)), View::default()) else { panic!() };
-        assert_eq!(line, format!("\"{}… (1,236 characters)", "x".repeat(39)));
+        assert_eq!(line, format!("\"{}… (1,236 characters)", "x".repeat(41)));
         let full = View { detail: Detail::Full, width: 100 };
         assert_eq!(show(&Value::String("x".repeat(1234)), full), Shown::Line(format!("\"{}\"", "x".repeat(1234))));
         let many = Value::List((0..40).map(|i| Value::List(vec![Value::Int(i)])).collect());

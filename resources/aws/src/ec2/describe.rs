@@ -4,7 +4,8 @@
 //! filter just does not match it. Endpoints that ignore a filter answer with too much, so callers pick theirs out of the answer.
 
 use aws_sdk_ec2::types::{
-    Address, Filter, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, SecurityGroupRule, Subnet, Vpc,
+    Address, Filter, InternetGateway, NatGateway, NetworkInterface, RouteTable, SecurityGroup, SecurityGroupRule,
+    Subnet, Vpc,
 };
 use phx_model::CloudError;
 use phx_model::state::{INTENT_TAG, IntentId};

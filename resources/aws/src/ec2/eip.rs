@@ -131,5 +131,8 @@ fn outputs(address: &sdk::Address) -> Option<EipOutputs> {
 async fn holder(ec2: &Ec2, id: &str) -> Result<Vec<String>, CloudError> {
     let addresses = describe::addresses(ec2, by("allocation-id", [id])).await?;
     let mine = addresses.iter().filter(|a| a.allocation_id() == Some(id));
-    Ok(mine.filter_map(|a| a.instance_id().filter(|i| !i.is_empty()).or(a.network_interface_id())).map(str::to_owned).collect())
+    Ok(mine
+        .filter_map(|a| a.instance_id().filter(|i| !i.is_empty()).or(a.network_interface_id()))
+        .map(str::to_owned)
+        .collect())
 }

@@ -20,7 +20,8 @@ where
     match refused {
         Err(error) if error.kind == ErrorKind::InUse => Err(match look.await {
             Ok(holders) if !holders.is_empty() => error.hint(describe_holders(&holders)),
-            Ok(_) => error.hint("nothing that phx knows to look for holds it; AWS may still be deleting something: try again"),
+            Ok(_) => error
+                .hint("nothing that phx knows to look for holds it; AWS may still be deleting something: try again"),
             Err(why) => {
                 tracing::debug!(%why, "what holds the object cannot be found out");
                 error
@@ -103,7 +104,8 @@ pub(crate) async fn of_security_group(ec2: &Ec2, id: &str) -> Result<Vec<String>
 /// What keeps an internet gateway attached: interfaces in its VPC that have a public address.
 pub(crate) async fn of_attachment(ec2: &Ec2, vpc: &str) -> Result<Vec<String>, CloudError> {
     let interfaces = describe::network_interfaces(ec2, by("vpc-id", [vpc])).await?;
-    let public = |e: &&NetworkInterface| e.vpc_id() == Some(vpc) && e.association().is_some_and(|a| a.public_ip().is_some());
+    let public =
+        |e: &&NetworkInterface| e.vpc_id() == Some(vpc) && e.association().is_some_and(|a| a.public_ip().is_some());
     Ok(interfaces.iter().filter(public).map(interface).collect())
 }
 

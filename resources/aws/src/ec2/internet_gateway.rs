@@ -170,7 +170,9 @@ async fn attach(ec2: &Ec2, cx: &Cx, id: &str, vpc: &VpcId) -> Result<(), CloudEr
             if gateway.is_some_and(|gateway| attached(&gateway).any(|a| a == vpc.as_str())) {
                 return Ok(());
             }
-            let hint = format!("{vpc} has another internet gateway, or {id} is attached to another VPC: detach it first, or import it");
+            let hint = format!(
+                "{vpc} has another internet gateway, or {id} is attached to another VPC: detach it first, or import it"
+            );
             Err(error.hint(hint))
         }
         done => done.map(drop),
@@ -183,7 +185,9 @@ async fn detach(ec2: &Ec2, cx: &Cx, id: &str, vpc: &str) -> Result<(), CloudErro
     match detached {
         Err(error) if error.code.as_deref() == Some("Gateway.NotAttached") => Ok(()),
         // Public addresses in the VPC hold it.
-        Err(error) if error.kind == ErrorKind::InUse => holders::explain(Err(error), holders::of_attachment(ec2, vpc)).await,
+        Err(error) if error.kind == ErrorKind::InUse => {
+            holders::explain(Err(error), holders::of_attachment(ec2, vpc)).await
+        }
         done => done,
     }
 }

@@ -101,7 +101,12 @@ impl Manage for NatGateway {
         Ok(align(targets, gateways, |gateway| gateway.nat_gateway_id(), present))
     }
 
-    async fn create(aws: &Aws, cx: &Cx, want: &NatGatewayResolved, intent: &IntentId) -> Result<Created<Self>, CloudError> {
+    async fn create(
+        aws: &Aws,
+        cx: &Cx,
+        want: &NatGatewayResolved,
+        intent: &IntentId,
+    ) -> Result<Created<Self>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let zones = want.availability_zone_addresses.as_ref().map(|zones| zones.iter().map(zone).collect());
         let request = ec2
@@ -145,7 +150,11 @@ impl Manage for NatGateway {
         if change.secondary_allocation_ids.is_some() || change.secondary_private_ip_addresses.is_some() {
             let gateway = available(&ec2, cx, id).await?;
             let private = gateway.connectivity_type() == Some(&ConnectivityType::Private);
-            if private { update_private(&ec2, id, want, &gateway).await? } else { update_public(&ec2, id, want, &gateway).await? }
+            if private {
+                update_private(&ec2, id, want, &gateway).await?
+            } else {
+                update_public(&ec2, id, want, &gateway).await?
+            }
             settle_addresses(&ec2, cx, id).await?;
         }
         tagging::update(&ec2, id, change.tags.as_ref()).await?;
@@ -172,7 +181,12 @@ impl Manage for NatGateway {
         .await
     }
 
-    async fn find(aws: &Aws, cx: &Cx, _: &NatGatewayResolved, intent: &IntentId) -> Result<Option<Created<Self>>, CloudError> {
+    async fn find(
+        aws: &Aws,
+        cx: &Cx,
+        _: &NatGatewayResolved,
+        intent: &IntentId,
+    ) -> Result<Option<Created<Self>>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let gateways = describe::nat_gateways(&ec2, by_intent(intent)).await?;
         let found = gateways.iter().find(|g| tagging::has_intent(g.tags(), intent) && !is_over(state(g)));
@@ -203,7 +217,10 @@ fn is_over(state: &str) -> bool {
 
 fn primary(gateway: &sdk::NatGateway) -> Option<&sdk::NatGatewayAddress> {
     let addresses = gateway.nat_gateway_addresses();
-    addresses.iter().find(|a| a.is_primary() == Some(true)).or_else(|| addresses.first().filter(|a| a.is_primary().is_none()))
+    addresses
+        .iter()
+        .find(|a| a.is_primary() == Some(true))
+        .or_else(|| addresses.first().filter(|a| a.is_primary().is_none()))
 }
 
 /// The secondary addresses that are there or on their way in.
@@ -333,7 +350,8 @@ async fn update_public(
     want: &NatGatewayResolved,
     gateway: &sdk::NatGateway,
 ) -> Result<(), CloudError> {
-    let want: BTreeSet<String> = texts(want.secondary_allocation_ids.as_deref().unwrap_or_default()).into_iter().collect();
+    let want: BTreeSet<String> =
+        texts(want.secondary_allocation_ids.as_deref().unwrap_or_default()).into_iter().collect();
     let extra: Vec<String> = secondaries(gateway)
         .filter(|a| a.allocation_id().is_none_or(|a| !want.contains(a)))
         .filter_map(|a| a.association_id.clone())
@@ -358,16 +376,19 @@ async fn update_private(
     want: &NatGatewayResolved,
     gateway: &sdk::NatGateway,
 ) -> Result<(), CloudError> {
-    let want: BTreeSet<&str> =
-        want.secondary_private_ip_addresses.iter().flatten().map(String::as_str).collect();
+    let want: BTreeSet<&str> = want.secondary_private_ip_addresses.iter().flatten().map(String::as_str).collect();
     let have: BTreeSet<&str> = secondaries(gateway).filter_map(|a| a.private_ip()).collect();
-    let texts = |ips: Vec<&&str>| Some(ips.into_iter().map(|ip| (*ip).to_owned()).collect::<Vec<_>>()).filter(|ips| !ips.is_empty());
+    let texts = |ips: Vec<&&str>| {
+        Some(ips.into_iter().map(|ip| (*ip).to_owned()).collect::<Vec<_>>()).filter(|ips| !ips.is_empty())
+    };
     if let Some(extra) = texts(have.difference(&want).collect()) {
-        let request = ec2.unassign_private_nat_gateway_address().nat_gateway_id(id).set_private_ip_addresses(Some(extra));
+        let request =
+            ec2.unassign_private_nat_gateway_address().nat_gateway_id(id).set_private_ip_addresses(Some(extra));
         ec2.write_idempotent("UnassignPrivateNatGatewayAddress", || request.clone().send()).await?;
     }
     if let Some(missing) = texts(want.difference(&have).collect()) {
-        let request = ec2.assign_private_nat_gateway_address().nat_gateway_id(id).set_private_ip_addresses(Some(missing));
+        let request =
+            ec2.assign_private_nat_gateway_address().nat_gateway_id(id).set_private_ip_addresses(Some(missing));
         ec2.write("AssignPrivateNatGatewayAddress", || request.clone().send()).await?;
     }
     Ok(())

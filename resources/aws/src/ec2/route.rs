@@ -130,7 +130,9 @@ impl Manage for Route {
             .set_odb_network_arn(want.odb_network_arn.as_ref().map(ToString::to_string));
         let made = once_known(cx, || ec2.write("CreateRoute", || request.clone().send())).await;
         made.map_err(|error| match error.kind {
-            ErrorKind::AlreadyExists => error.hint(format!("the table has a route to there: remove it, or import it as {id}")),
+            ErrorKind::AlreadyExists => {
+                error.hint(format!("the table has a route to there: remove it, or import it as {id}"))
+            }
             _ => error,
         })?;
         Ok(Created { outputs: RouteOutputs { id: RouteId::new(&id) }, id, complete: true })
@@ -200,8 +202,9 @@ impl Manage for Route {
         };
         if there != *want {
             let message = format!("the table has a route to {destination}, with another target");
-            return Err(CloudError::local(ErrorKind::AlreadyExists, message)
-                .hint(format!("remove it, or import it as {id}")));
+            return Err(
+                CloudError::local(ErrorKind::AlreadyExists, message).hint(format!("remove it, or import it as {id}"))
+            );
         }
         Ok(Some(Created { outputs: RouteOutputs { id: RouteId::new(&id) }, id, complete: true }))
     }
@@ -242,9 +245,8 @@ fn id(want: &RouteResolved) -> Result<String, CloudError> {
     let mut destinations = [v4, v6, list].into_iter().flatten();
     match (destinations.next(), destinations.next()) {
         (Some(destination), None) => Ok(format!("{}_{destination}", want.route_table_id)),
-        _ => Err(CloudError::local(ErrorKind::Invalid, "a route has one destination").hint(
-            "set one of destination_cidr_block, destination_ipv6_cidr_block and destination_prefix_list_id",
-        )),
+        _ => Err(CloudError::local(ErrorKind::Invalid, "a route has one destination")
+            .hint("set one of destination_cidr_block, destination_ipv6_cidr_block and destination_prefix_list_id")),
     }
 }
 

@@ -66,7 +66,12 @@ impl Manage for RouteTable {
         ))
     }
 
-    async fn create(aws: &Aws, cx: &Cx, want: &RouteTableResolved, intent: &IntentId) -> Result<Created<Self>, CloudError> {
+    async fn create(
+        aws: &Aws,
+        cx: &Cx,
+        want: &RouteTableResolved,
+        intent: &IntentId,
+    ) -> Result<Created<Self>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let request = ec2
             .create_route_table()
@@ -100,7 +105,12 @@ impl Manage for RouteTable {
         holders::explain(deleted, holders::of_route_table(&ec2, id)).await
     }
 
-    async fn find(aws: &Aws, cx: &Cx, _: &RouteTableResolved, intent: &IntentId) -> Result<Option<Created<Self>>, CloudError> {
+    async fn find(
+        aws: &Aws,
+        cx: &Cx,
+        _: &RouteTableResolved,
+        intent: &IntentId,
+    ) -> Result<Option<Created<Self>>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let region = aws.region(&cx.provider).await?;
         let tables = describe::route_tables(&ec2, by_intent(intent)).await?;

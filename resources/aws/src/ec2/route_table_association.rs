@@ -82,11 +82,14 @@ impl Manage for RouteTableAssociation {
             .set_public_ipv4_pool(want.public_ipv4_pool.clone());
         let made = once_known(cx, || ec2.write("AssociateRouteTable", || request.clone().send())).await;
         let answer = made.map_err(|error| match error.code.as_deref() {
-            Some("Resource.AlreadyAssociated") => CloudError { kind: ErrorKind::AlreadyExists, ..error }
-                .hint("it follows another table already: disassociate it, or import that association by its id (rtbassoc-…)"),
+            Some("Resource.AlreadyAssociated") => CloudError { kind: ErrorKind::AlreadyExists, ..error }.hint(
+                "it follows another table already: disassociate it, or import that association by its id (rtbassoc-…)",
+            ),
             _ => error,
         })?;
-        let id = answer.association_id.ok_or_else(|| ec2.unexpected("AssociateRouteTable", "the answer names no association"))?;
+        let id = answer
+            .association_id
+            .ok_or_else(|| ec2.unexpected("AssociateRouteTable", "the answer names no association"))?;
         // Without a state, as most answers are, it is done.
         let pending = answer.association_state.and_then(|s| s.state).is_some_and(|s| s.as_str() != "associated");
         let outputs = RouteTableAssociationOutputs { id: RouteTableAssociationId::new(&id) };
@@ -130,12 +133,7 @@ impl Manage for RouteTableAssociation {
         Ok(None)
     }
 
-    async fn delete(
-        aws: &Aws,
-        cx: &Cx,
-        id: &str,
-        _: Option<&RouteTableAssociationResolved>,
-    ) -> Result<(), CloudError> {
+    async fn delete(aws: &Aws, cx: &Cx, id: &str, _: Option<&RouteTableAssociationResolved>) -> Result<(), CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let request = ec2.disassociate_route_table().association_id(id);
         once_free(cx, || ec2.write_idempotent("DisassociateRouteTable", || request.clone().send())).await

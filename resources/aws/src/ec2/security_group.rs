@@ -70,11 +70,16 @@ impl Manage for SecurityGroup {
                 *open.entry(group).or_default() |= is_default(rule);
             }
         }
-        Ok(align(targets, groups, |group| group.group_id(), |target, group| {
-            let default_egress_rule =
-                target.wants("default_egress_rule").then(|| open.get(target.id).copied().unwrap_or(false));
-            present(&region, group, default_egress_rule)
-        }))
+        Ok(align(
+            targets,
+            groups,
+            |group| group.group_id(),
+            |target, group| {
+                let default_egress_rule =
+                    target.wants("default_egress_rule").then(|| open.get(target.id).copied().unwrap_or(false));
+                present(&region, group, default_egress_rule)
+            },
+        ))
     }
 
     async fn create(
@@ -194,7 +199,9 @@ async fn close(ec2: &Ec2, id: &str) -> Result<(), CloudError> {
     let request = ec2.revoke_security_group_egress().group_id(id).set_security_group_rule_ids(Some(ids));
     match ec2.write_idempotent("RevokeSecurityGroupEgress", || request.clone().send()).await {
         // Gone meanwhile.
-        Err(error) if error.code.as_deref().is_some_and(|code| code.starts_with("InvalidSecurityGroupRuleId")) => Ok(()),
+        Err(error) if error.code.as_deref().is_some_and(|code| code.starts_with("InvalidSecurityGroupRuleId")) => {
+            Ok(())
+        }
         done => done.map(drop),
     }
 }

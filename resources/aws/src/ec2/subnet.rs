@@ -166,7 +166,12 @@ impl Manage for Subnet {
         holders::explain(deleted, holders::of_subnet(&ec2, id)).await
     }
 
-    async fn find(aws: &Aws, cx: &Cx, want: &SubnetResolved, intent: &IntentId) -> Result<Option<Created<Self>>, CloudError> {
+    async fn find(
+        aws: &Aws,
+        cx: &Cx,
+        want: &SubnetResolved,
+        intent: &IntentId,
+    ) -> Result<Option<Created<Self>>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let subnets = describe::subnets(&ec2, by_intent(intent)).await?;
         let Some(subnet) = subnets.iter().find(|s| tagging::has_intent(s.tags(), intent)) else { return Ok(None) };
@@ -190,7 +195,8 @@ fn outputs(region: &str, subnet: &sdk::Subnet) -> Option<SubnetOutputs> {
 fn present(region: &str, subnet: &sdk::Subnet) -> Found<Subnet> {
     let Some(outputs) = outputs(region, subnet) else { return Found::Gone };
     let (Some(vpc), Some(cidr_block)) = (subnet.vpc_id(), subnet.cidr_block().and_then(|c| c.parse().ok())) else {
-        let message = format!("{} has no VPC, or no IPv4 range that can be read: {:?}", outputs.id, subnet.cidr_block());
+        let message =
+            format!("{} has no VPC, or no IPv4 range that can be read: {:?}", outputs.id, subnet.cidr_block());
         return Found::Failed(CloudError::local(ErrorKind::Other, message));
     };
     let names = subnet.private_dns_name_options_on_launch();
@@ -331,7 +337,8 @@ fn ipv6_state(association: &sdk::SubnetIpv6CidrBlockAssociation) -> Option<&str>
 
 async fn one(ec2: &Ec2, id: &str) -> Result<sdk::Subnet, CloudError> {
     let subnets = describe::subnets(ec2, by("subnet-id", [id])).await?;
-    let missing = || CloudError { kind: ErrorKind::NotFound, ..ec2.unexpected("DescribeSubnets", format!("there is no {id}")) };
+    let missing =
+        || CloudError { kind: ErrorKind::NotFound, ..ec2.unexpected("DescribeSubnets", format!("there is no {id}")) };
     subnets.into_iter().find(|s| s.subnet_id() == Some(id)).ok_or_else(missing)
 }
 
@@ -343,7 +350,9 @@ async fn settle_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<SubnetOu
         let subnet = once_known(cx, || one(ec2, id)).await?;
         for association in subnet.ipv6_cidr_block_association_set() {
             match ipv6_state(association) {
-                Some(state @ ("associating" | "disassociating" | "failing")) => return Ok(Stage::Waiting(state.to_owned())),
+                Some(state @ ("associating" | "disassociating" | "failing")) => {
+                    return Ok(Stage::Waiting(state.to_owned()));
+                }
                 Some("failed") => {
                     let state = association.ipv6_cidr_block_state();
                     let why = state.and_then(|s| s.status_message()).unwrap_or("no reason given");

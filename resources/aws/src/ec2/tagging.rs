@@ -15,7 +15,11 @@ fn tag(key: &str, value: &str) -> Tag {
 }
 
 /// The tags to create an object with, the intent's among them.
-pub(crate) fn specification(kind: ResourceType, tags: &BTreeMap<String, String>, intent: &IntentId) -> TagSpecification {
+pub(crate) fn specification(
+    kind: ResourceType,
+    tags: &BTreeMap<String, String>,
+    intent: &IntentId,
+) -> TagSpecification {
     let tags = with_intent(tags, intent).iter().map(|(k, v)| tag(k, v)).collect();
     TagSpecification::builder().resource_type(kind).set_tags(Some(tags)).build()
 }

@@ -123,10 +123,13 @@ impl Manage for Vpc {
             .iter()
             .enumerate()
             .filter(|(at, _)| matches!(found[*at], Found::Present { .. }))
-            .flat_map(|(at, target)| ATTRIBUTES.iter().filter(|a| target.wants(a.field)).map(move |a| (at, target.id, a)))
+            .flat_map(|(at, target)| {
+                ATTRIBUTES.iter().filter(|a| target.wants(a.field)).map(move |a| (at, target.id, a))
+            })
             .collect();
         let ec2 = &ec2;
-        let answers = each(asked, |(at, id, attribute)| async move { Ok((at, attribute, attribute.read(ec2, id).await)) });
+        let answers =
+            each(asked, |(at, id, attribute)| async move { Ok((at, attribute, attribute.read(ec2, id).await)) });
         for (at, attribute, answer) in answers.await? {
             match (answer, &mut found[at]) {
                 (Ok(value), Found::Present { fields, .. }) => *(attribute.of)(fields) = value,
@@ -211,7 +214,12 @@ impl Manage for Vpc {
         holders::explain(deleted, holders::of_vpc(&ec2, id)).await
     }
 
-    async fn find(aws: &Aws, cx: &Cx, want: &VpcResolved, intent: &IntentId) -> Result<Option<Created<Self>>, CloudError> {
+    async fn find(
+        aws: &Aws,
+        cx: &Cx,
+        want: &VpcResolved,
+        intent: &IntentId,
+    ) -> Result<Option<Created<Self>>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let vpcs = describe::vpcs(&ec2, by_intent(intent)).await?;
         let Some(vpc) = vpcs.iter().find(|v| tagging::has_intent(v.tags(), intent)) else { return Ok(None) };
@@ -341,9 +349,10 @@ fn ipv6_state(association: &sdk::VpcIpv6CidrBlockAssociation) -> Option<&str> {
 
 async fn one(ec2: &Ec2, id: &str) -> Result<sdk::Vpc, CloudError> {
     let vpcs = describe::vpcs(ec2, by("vpc-id", [id])).await?;
-    vpcs.into_iter()
-        .find(|v| v.vpc_id() == Some(id))
-        .ok_or_else(|| CloudError { kind: ErrorKind::NotFound, ..ec2.unexpected("DescribeVpcs", format!("there is no {id}")) })
+    vpcs.into_iter().find(|v| v.vpc_id() == Some(id)).ok_or_else(|| CloudError {
+        kind: ErrorKind::NotFound,
+        ..ec2.unexpected("DescribeVpcs", format!("there is no {id}"))
+    })
 }
 
 /// Waits until no IPv6 range is on its way in or out.
@@ -353,16 +362,22 @@ async fn settle_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<VpcOutpu
         let vpc = one(ec2, id).await?;
         for association in vpc.ipv6_cidr_block_association_set() {
             match ipv6_state(association) {
-                Some(state @ ("associating" | "disassociating" | "failing")) => return Ok(Stage::Waiting(state.to_owned())),
+                Some(state @ ("associating" | "disassociating" | "failing")) => {
+                    return Ok(Stage::Waiting(state.to_owned()));
+                }
                 Some("failed") => {
-                    let why = association.ipv6_cidr_block_state().and_then(|s| s.status_message()).unwrap_or("no reason given");
+                    let why = association
+                        .ipv6_cidr_block_state()
+                        .and_then(|s| s.status_message())
+                        .unwrap_or("no reason given");
                     let message = format!("{id} gets no IPv6 range: {why}");
                     return Err(CloudError::local(ErrorKind::Other, message));
                 }
                 _ => {}
             }
         }
-        let outputs = outputs(&region, &vpc).ok_or_else(|| ec2.unexpected("DescribeVpcs", "the answer names no VPC"))?;
+        let outputs =
+            outputs(&region, &vpc).ok_or_else(|| ec2.unexpected("DescribeVpcs", "the answer names no VPC"))?;
         Ok(Stage::Ready(outputs))
     })
     .await

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::{
     BlockedEncryptionTypes, BucketVersioningStatus, EncryptionType, ObjectOwnership, OwnershipControls,
     OwnershipControlsRule, PublicAccessBlockConfiguration as PublicAccessBlock, ServerSideEncryption,
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration as Encryption, ServerSideEncryptionRule, Tag,
     Tagging, VersioningConfiguration as Versioning,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use phx_model::error::ErrorKind;
 use phx_model::{Block, CloudError, Input};
 
@@ -108,9 +110,30 @@ pub(super) async fn get_versioning(
     s3: &S3,
     bucket: &str,
 ) -> Result<Option<VersioningConfigurationResolved>, CloudError> {
-    let answer = s3.read("GetBucketVersioning", || s3.get_bucket_versioning().bucket(bucket).send()).await?;
+    let status = s3
+        .read("GetBucketVersioning", || async {
+            match s3.get_bucket_versioning().bucket(bucket).send().await {
+                Ok(answer) => Ok(answer.status.map(|status| status.as_str().to_owned())),
+                Err(SdkError::ServiceError(e)) => {
+                    versioning_by_operation(e.raw()).ok_or_else(|| SdkError::ServiceError(e))
+                }
+                Err(e) => Err(e),
+            }
+        })
+        .await?;
     // A bucket that never had it says nothing.
-    Ok(answer.status.map(|status| VersioningConfigurationResolved { status: status.as_str().to_owned() }))
+    Ok(status.map(|status| VersioningConfigurationResolved { status }))
+}
+
+/// Services that stand in for S3 name the root of this answer after the operation; the SDK takes only `VersioningConfiguration`, which is
+/// what S3 says (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>). `None`: it is another answer.
+fn versioning_by_operation(answer: &HttpResponse) -> Option<Option<String>> {
+    let text = std::str::from_utf8(answer.body().bytes()?).ok()?;
+    if !answer.status().is_success() || !text.contains("<GetBucketVersioningResponse") {
+        return None;
+    }
+    let status = text.split_once("<Status>").and_then(|(_, rest)| rest.split_once("</Status>"));
+    Some(status.map(|(status, _)| status.to_owned()))
 }
 
 pub(super) async fn put_versioning(s3: &S3, bucket: &str, status: &str) -> Result<(), CloudError> {
