@@ -97,8 +97,6 @@ mod tests {
     use phx::model::Program;
     use phx::project::Project;
 
-    use super::*;
-
     fn here() -> Project {
         Project::find(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()
     }

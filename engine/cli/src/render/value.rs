@@ -178,10 +178,7 @@ mod tests {
             inline(&json(r#"{"a":[1,2.5,"x\ny",null,true],"b":{}}"#)),
             r#"{"a": [1, 2.5, "x\ny", null, true], "b": {}}"#
         );
-        assert_eq!(
-            inline(&Value::List(vec![Value::Unknown, Value::from(json("1")).secret()])),
-            "[(known after up), (secret)]"
-        );
+        assert_eq!(inline(&Value::List(vec![Value::Unknown, json("1").secret()])), "[(known after up), (secret)]");
         assert_eq!(show(&json(r#""{\"a\":1}""#), View::default()), Shown::Line(r#""{\"a\":1}""#.into()));
     }
 
