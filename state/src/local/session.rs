@@ -245,8 +245,10 @@ impl Writer {
         Ok(())
     }
 
-    fn record(&self, line: &[u8]) -> Result<(), StoreError> {
+    fn record(&mut self, line: &[u8]) -> Result<(), StoreError> {
         self.check()?;
+        // A stack with a past has a head: without one, its history would be taken for what is left of a damaged stack.
+        self.begin()?;
         let path = self.place.history();
         let failed = |e: std::io::Error| io_error("writing", &path, &e);
         let mut file = private().read(true).append(true).create(true).open(&path).map_err(failed)?;
