@@ -135,19 +135,19 @@ fn a_plan_of_everything() {
       + create  thing  test:lab:Thing
             vpc_id              (known after up)
             password            (secret)
-            user_data           "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (5,002 characters)
+            user_data           "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (5,002 characters)
             assume_role_policy
                 {
                   "Statement": [
                     {
                       "Action": "sts:AssumeRole",
                       "Effect": "Allow",
-                      "Principal": {"Service": "vpc-flow… (61 characters)
+                      "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}
                     },
                     {
                       "Action": "sts:TagSession",
                       "Effect": "Allow",
-                      "Principal": {"Service": "vpc-flow… (61 characters)
+                      "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}
                     }
                   ],
                   "Version": "2012-10-17"
@@ -170,7 +170,7 @@ fn a_plan_of_everything() {
                 -       "Action": "sts:TagSession",
                 +       "Action": "sts:SetSourceIdentity",
                         "Effect": "Allow",
-                        "Principal": {"Service": "vpc-flow… (61 characters)
+                        "Principal": {"Service": "vpc-flow-logs.amazonaws.com"}
                   … 4 unchanged lines
             - description           "old" -> nothing
             ~ max_session_duration  3600 -> 7200
@@ -271,13 +271,13 @@ fn what_many_steps_share_is_said_once() {
     4 to create: it is new
 
       + create  new-0  aws:ec2:Subnet
-            tags  Name="subnet-0", and the 2 tags above
+            tags  Name="subnet-0"
       + create  new-1  aws:ec2:Subnet
-            tags  Name="subnet-1", and the 2 tags above
+            tags  Name="subnet-1"
       + create  new-2  aws:ec2:Subnet
-            tags  Name="subnet-2", and the 2 tags above
+            tags  Name="subnet-2"
       + create  new-3  aws:ec2:Subnet
-            tags  Name="subnet-3", and the 2 tags above
+            tags  Name="subnet-3"
       ~ update  old-0  aws:ec2:Subnet
       ~ update  old-1  aws:ec2:Subnet
       ~ update  old-2  aws:ec2:Subnet
