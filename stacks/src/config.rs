@@ -10,15 +10,6 @@ pub(crate) struct Config {
     pub environment: String,
     /// Its network.
     pub network: Network,
-    /// What it stores.
-    pub storage: Storage,
-}
-
-/// What an environment stores.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Storage {
-    /// The end of every bucket's name, so that no one else has a bucket of that name.
-    pub bucket_suffix: String,
 }
 
 /// The network of an environment.
@@ -50,11 +41,6 @@ impl Config {
         format!("phoenix-{}-cluster", self.environment)
     }
 
-    /// The name of one of the environment's buckets.
-    pub(crate) fn bucket(&self, what: &str) -> String {
-        format!("phoenix-{}-{what}-{}", self.environment, self.storage.bucket_suffix)
-    }
-
     /// What a type alone cannot say.
     pub(crate) fn check(&self, stack: &str) -> Result<()> {
         let Network { cidr, zones, flow_log_retention_days, .. } = &self.network;
@@ -70,22 +56,6 @@ impl Config {
         if !(16..=20).contains(&cidr.prefix()) {
             anyhow::bail!(
                 "{stack}.toml: network.cidr is {cidr}; its prefix must be 16 to 20, so that every subnet has room"
-            );
-        }
-        let suffix = &self.storage.bucket_suffix;
-        let plain = suffix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if suffix.is_empty() || suffix.len() > 24 || suffix.ends_with('-') || !plain {
-            anyhow::bail!(
-                "{stack}.toml: storage.bucket_suffix is {suffix:?}; 1 to 24 small letters, digits and '-' can end a bucket's name"
-            );
-        }
-        // CreateLogGroup's partner PutRetentionPolicy takes these and no others.
-        const DAYS: [i32; 22] =
-            [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
-        if !DAYS.contains(flow_log_retention_days) {
-            let known = DAYS.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
-            anyhow::bail!(
-                "{stack}.toml: network.flow_log_retention_days is {flow_log_retention_days}; AWS knows {known}"
             );
         }
         Ok(())
@@ -139,7 +109,6 @@ mod tests {
             ("us-west-2b", "us-west-2a", "\"us-west-2a\" twice"),
             ("10.10.0.0/16", "10.10.0.0/24", "network.cidr is 10.10.0.0/24"),
             ("days = 7", "days = 8", "flow_log_retention_days is 8"),
-            ("7f3a91", "7F_", "storage.bucket_suffix is \"7F_\""),
         ] {
             let error = mistake(from, to);
             assert!(error.contains("dev.toml") && error.contains(said), "{error}");

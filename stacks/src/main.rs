@@ -2,7 +2,6 @@
 
 mod config;
 mod networking;
-mod storage;
 
 use phx::prelude::*;
 
@@ -17,7 +16,6 @@ fn platform(stack: &mut Stack) -> Result<()> {
     config.check(stack.stack_name().as_str())?;
 
     let network = networking::declare(&stack.component("networking")?, &config)?;
-    let logs = storage::logs(&stack.component("storage")?, &config)?;
 
     stack.export("vpc", network.vpc.id())?;
     stack.export("public_subnets", network.public_subnets)?;
@@ -25,6 +23,5 @@ fn platform(stack: &mut Stack) -> Result<()> {
     stack.export("database_subnets", network.database_subnets)?;
     stack.export("internal_security_group", network.internal.id())?;
     stack.export("nat_addresses", network.nat_addresses)?;
-    stack.export("logs_bucket", logs.bucket())?;
     Ok(())
 }
