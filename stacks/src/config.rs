@@ -58,6 +58,15 @@ impl Config {
                 "{stack}.toml: network.cidr is {cidr}; its prefix must be 16 to 20, so that every subnet has room"
             );
         }
+        // PutRetentionPolicy takes these and no others.
+        const DAYS: [i32; 22] =
+            [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+        if !DAYS.contains(flow_log_retention_days) {
+            let known = DAYS.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
+            anyhow::bail!(
+                "{stack}.toml: network.flow_log_retention_days is {flow_log_retention_days}; AWS knows {known}"
+            );
+        }
         Ok(())
     }
 }
