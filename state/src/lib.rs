@@ -5,31 +5,38 @@
 //! | [`local`] | the store in a folder: the embedded default |
 //! | `s3` | the store in S3 and DynamoDB, for teams and CI (cargo feature `s3`) |
 //! | [`memory`] | a store that ends with its process, for tests and for programs that embed the engine |
+//! | [`secret`] | encrypted secrets: a store that stands before any other and seals what goes to it |
+//! | [`archive`] | a state with its history as one document: export and import |
 //! | [`wire`] | the stored forms and their versions, the same for every store |
 //! | [`conformance`] | what any store has to do, as checks that run against one |
 //!
 //! A store keeps; it never decides. Folding, recovery and planning are the engine's.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod conformance;
 pub mod local;
 pub mod memory;
 #[cfg(feature = "s3")]
 pub mod s3;
+pub mod secret;
 mod waiting;
 pub mod wire;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use phx_model::state::OperationId;
+use phx_model::state::{OperationId, State};
 use phx_model::store::{Holder, Store, StoreError};
-use phx_model::urn::ProjectName;
+use phx_model::urn::{ProjectName, StackName};
 
+#[cfg(feature = "s3")]
+pub use aws_types::SdkConfig;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "s3")]
-pub use s3::{S3Store, S3Url};
+pub use s3::{InitOptions, S3Store, S3Url};
+pub use secret::SealedStore;
 
 /// Whether the store at this URL is reached through AWS, so that [`open_with_aws`] has to open it.
 pub fn needs_aws(url: &str) -> bool {
@@ -62,6 +69,20 @@ where
 
 /// The store at a URL that needs no AWS: `file://PATH`, or a plain path. A relative path is taken from `base`, the project's folder.
 pub fn open(url: &str, base: &Path, project: &ProjectName) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(LocalStore::new(base.join(folder_of(url)?), project.clone())))
+}
+
+/// Whether a store can be at this URL, as far as the URL tells.
+pub fn check_url(url: &str) -> Result<(), StoreError> {
+    #[cfg(feature = "s3")]
+    if needs_aws(url) {
+        return S3Url::parse(url).map(drop);
+    }
+    folder_of(url).map(drop)
+}
+
+/// The folder that a URL names.
+fn folder_of(url: &str) -> Result<&str, StoreError> {
     let refused = |why: &str| StoreError::Io {
         what: format!("opening the state store {}", without_secrets(url)),
         why: why.to_owned(),
@@ -77,7 +98,7 @@ pub fn open(url: &str, base: &Path, project: &ProjectName) -> Result<Arc<dyn Sto
     if path.is_empty() {
         return Err(refused("it names no folder; for example file://.phx"));
     }
-    Ok(Arc::new(LocalStore::new(base.join(path), project.clone())))
+    Ok(path)
 }
 
 /// The URL without a user and password in front of its host, for messages.
@@ -102,6 +123,25 @@ pub fn holder(kind: &str, operation: OperationId) -> Holder {
         kind: kind.to_owned(),
         operation,
     }
+}
+
+/// What cannot be in a state of this stack, though each part of it is as it was written.
+pub(crate) fn sound(stack: &StackName, state: &State) -> Vec<String> {
+    let mut faults = Vec::new();
+    let urns =
+        state.resources.keys().chain(state.deposed.iter().map(|d| &d.urn)).chain(state.open.values().map(|i| &i.urn));
+    for urn in urns.filter(|urn| urn.stack() != stack.as_str()) {
+        faults.push(format!("{urn} is of another stack"));
+    }
+    for (id, intent) in &state.open {
+        if *id != intent.id {
+            faults.push(format!("the open intent {} stands under the name {id}", intent.id));
+        }
+    }
+    for (urn, _) in state.resources.iter().filter(|(_, record)| record.id.is_empty()) {
+        faults.push(format!("{urn} has a record without the id of its object"));
+    }
+    faults
 }
 
 /// A random name for a stack's life.

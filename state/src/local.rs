@@ -20,6 +20,7 @@ mod journal;
 mod place;
 mod rollback;
 mod session;
+mod verify;
 
 use std::fs;
 use std::io::Write;
@@ -29,12 +30,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use phx_model::state::State;
-use phx_model::store::{Holder, Lease, Operation, Session, Store, StoreError};
+use phx_model::store::{Holder, Import, Kept, Lease, Operation, RolledBack, Session, Store, StoreError, Verification};
 use phx_model::urn::{ProjectName, StackName};
 
 use files::{Points, io_error};
 use place::Place;
-pub use rollback::RolledBack;
 use session::LocalSession;
 
 /// States in a folder of this machine.
@@ -56,21 +56,6 @@ impl LocalStore {
     #[must_use]
     pub fn watched(self, watcher: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
         Self { points: Points(Some(Arc::new(watcher))), ..self }
-    }
-
-    /// Makes an older state the present one, under a lease of its own, as a new checkpoint with a new serial. The files that were in force
-    /// are kept beside it.
-    ///
-    /// `to` names a checkpoint by its serial. Without it: if the journal is damaged, what it says up to its first bad line; if the
-    /// checkpoint or the head is, the newest good checkpoint; if nothing is, the checkpoint before the present one.
-    pub async fn rollback(
-        &self,
-        stack: &StackName,
-        holder: &Holder,
-        to: Option<u64>,
-    ) -> Result<RolledBack, StoreError> {
-        let (place, holder) = (self.place(stack), holder.clone());
-        blocking(move || rollback::roll_back(place, &holder, to)).await
     }
 
     fn place(&self, stack: &StackName) -> Place {
@@ -165,6 +150,36 @@ impl Store for LocalStore {
     async fn history(&self, stack: &StackName) -> Result<Vec<Operation>, StoreError> {
         let place = self.place(stack);
         blocking(move || place.read_history()).await
+    }
+
+    async fn verify(&self, stack: &StackName) -> Result<Verification, StoreError> {
+        let place = self.place(stack);
+        blocking(move || verify::verify(&place)).await
+    }
+
+    async fn checkpoints(&self, stack: &StackName) -> Result<Vec<Kept>, StoreError> {
+        let place = self.place(stack);
+        blocking(move || {
+            let present = rollback::present(&place)?.map(|head| head.checkpoint);
+            let kept = place.kept_with_serials()?.into_iter();
+            let kept = kept.map(|(serial, sha256)| Kept { serial, present: present.as_ref() == Some(&sha256), sha256 });
+            Ok(kept.collect())
+        })
+        .await
+    }
+
+    async fn rollback(&self, stack: &StackName, holder: &Holder, to: Option<u64>) -> Result<RolledBack, StoreError> {
+        let (place, holder) = (self.place(stack), holder.clone());
+        blocking(move || rollback::roll_back(place, &holder, to)).await
+    }
+
+    async fn import(&self, stack: &StackName, holder: &Holder, import: &Import) -> Result<RolledBack, StoreError> {
+        let (place, holder, import, root) = (self.place(stack), holder.clone(), import.clone(), self.root.clone());
+        blocking(move || {
+            make_root(&root)?;
+            rollback::import(place, &holder, &import)
+        })
+        .await
     }
 }
 

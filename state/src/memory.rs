@@ -11,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use phx_model::state::{Entry, State};
-use phx_model::store::{Holder, Lease, Operation, Session, Store, StoreError};
+use phx_model::store::{
+    Fault, Holder, Import, Kept, Lease, Operation, RolledBack, Session, Store, StoreError, Verification,
+};
 use phx_model::urn::StackName;
 
 use crate::wire;
@@ -84,6 +86,20 @@ impl MemoryStore {
         self.lock().writes_left = n;
     }
 
+    fn take(&self, stack: &StackName, holder: &Holder) -> Result<MemorySession, StoreError> {
+        let mut shared = self.lock();
+        let slot = shared.stacks.entry(stack.clone()).or_default();
+        if let Some(lease) = &slot.lease {
+            return Err(StoreError::Leased(Box::new(lease.clone())));
+        }
+        slot.generation += 1;
+        let lease =
+            Lease { holder: holder.clone(), generation: slot.generation, acquired: Timestamp::now(), expires: None };
+        slot.lease = Some(lease.clone());
+        let state = slot.current.clone().unwrap_or_else(|| State::empty(crate::new_lineage()));
+        Ok(MemorySession { store: self.clone(), stack: stack.clone(), lease, state })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         // Nothing in here panics between two changes that belong together.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -106,17 +122,7 @@ impl Store for MemoryStore {
     }
 
     async fn acquire(&self, stack: &StackName, holder: &Holder) -> Result<Box<dyn Session>, StoreError> {
-        let mut shared = self.lock();
-        let slot = shared.stacks.entry(stack.clone()).or_default();
-        if let Some(lease) = &slot.lease {
-            return Err(StoreError::Leased(Box::new(lease.clone())));
-        }
-        slot.generation += 1;
-        let lease =
-            Lease { holder: holder.clone(), generation: slot.generation, acquired: Timestamp::now(), expires: None };
-        slot.lease = Some(lease.clone());
-        let state = slot.current.clone().unwrap_or_else(|| State::empty(crate::new_lineage()));
-        Ok(Box::new(MemorySession { store: self.clone(), stack: stack.clone(), lease, state }))
+        Ok(Box::new(self.take(stack, holder)?))
     }
 
     async fn acquire_waiting(
@@ -142,6 +148,92 @@ impl Store for MemoryStore {
 
     async fn history(&self, stack: &StackName) -> Result<Vec<Operation>, StoreError> {
         Ok(self.lock().stacks.get(stack).map(|slot| slot.history.clone()).unwrap_or_default())
+    }
+
+    async fn verify(&self, stack: &StackName) -> Result<Verification, StoreError> {
+        let shared = self.lock();
+        let Some(slot) = shared.stacks.get(stack) else { return Ok(Verification::default()) };
+        let fault = |why| Fault { what: format!("stack {stack} in memory"), why, hint: None };
+        let faults = slot.current.iter().flat_map(|state| crate::sound(stack, state)).map(fault).collect();
+        Ok(Verification {
+            lineage: slot.base.as_ref().map(|state| state.lineage.clone()),
+            serial: slot.base.as_ref().map(|state| state.serial),
+            checkpoints: slot.kept().len() as u64,
+            entries: slot.journal.len() as u64,
+            operations: slot.history.len() as u64,
+            faults,
+        })
+    }
+
+    async fn checkpoints(&self, stack: &StackName) -> Result<Vec<Kept>, StoreError> {
+        let shared = self.lock();
+        let Some(slot) = shared.stacks.get(stack) else { return Ok(Vec::new()) };
+        let present = slot.base.as_ref().map(|state| state.serial);
+        let kept = slot.kept().into_iter().rev();
+        kept.map(|state| {
+            let sha256 = wire::Checkpoint::encode(state)?.sha256;
+            Ok(Kept { serial: Some(state.serial), sha256, present: present == Some(state.serial) })
+        })
+        .collect()
+    }
+
+    async fn rollback(&self, stack: &StackName, holder: &Holder, to: Option<u64>) -> Result<RolledBack, StoreError> {
+        let session = self.take(stack, holder)?;
+        session.write(|slot| {
+            let present = slot.base.as_ref().map_or(0, |state| state.serial);
+            let wanted = |state: &&State| to.map_or(state.serial < present, |to| state.serial == to);
+            let found = slot.kept().into_iter().rev().find(wanted).cloned();
+            let found = found.ok_or_else(|| StoreError::Io {
+                what: format!("rolling stack {stack} back"),
+                why: match to {
+                    Some(serial) => format!("there is no checkpoint {serial}"),
+                    None => "there is no checkpoint to go back to".to_owned(),
+                },
+            })?;
+            let from = found.serial;
+            slot.install(found, from)
+        })
+    }
+
+    async fn import(&self, stack: &StackName, holder: &Holder, import: &Import) -> Result<RolledBack, StoreError> {
+        wire::Checkpoint::encode(&import.state)?;
+        let session = self.take(stack, holder)?;
+        session.write(|slot| {
+            import.may_replace(&Ok(slot.current.clone()))?;
+            let missing: Vec<Operation> = import.missing_in(&slot.history).into_iter().cloned().collect();
+            slot.history.extend(missing);
+            slot.install(import.state.clone(), import.state.serial)
+        })
+    }
+}
+
+impl Slot {
+    /// The checkpoints, oldest first. One that was put there without a session is one of them.
+    fn kept(&self) -> Vec<&State> {
+        let put = self.base.iter().filter(|base| self.checkpoints.iter().all(|state| state.serial != base.serial));
+        let mut kept: Vec<&State> = self.checkpoints.iter().chain(put).collect();
+        kept.sort_by_key(|state| state.serial);
+        kept
+    }
+
+    /// Makes a state the present one, with a serial after all there are.
+    fn install(&mut self, mut state: State, from: u64) -> Result<RolledBack, StoreError> {
+        let last = self.kept().last().map_or(0, |state| state.serial).max(state.serial);
+        state.serial = last.checked_add(1).ok_or_else(|| StoreError::Unwritable {
+            what: "a checkpoint".into(),
+            why: "its serial would be too large".into(),
+        })?;
+        // The one in force stays among those that can be gone back to.
+        if let Some(base) = self.base.take()
+            && self.checkpoints.iter().all(|state| state.serial != base.serial)
+        {
+            self.checkpoints.push(base);
+        }
+        self.base = Some(state.clone());
+        self.current = Some(state.clone());
+        self.journal.clear();
+        self.checkpoints.push(state.clone());
+        Ok(RolledBack { state, from, set_aside: Vec::new() })
     }
 }
 
@@ -183,6 +275,13 @@ impl MemorySession {
 impl Session for MemorySession {
     fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    fn held(&self) -> Result<(), StoreError> {
+        match self.store.lock().stacks.get(&self.stack) {
+            Some(slot) if slot.generation == self.lease.generation => Ok(()),
+            _ => Err(StoreError::Superseded { held: self.lease.generation }),
+        }
     }
 
     fn state(&self) -> &State {

@@ -27,6 +27,7 @@ mod rollback;
 mod session;
 mod table;
 mod url;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +41,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use futures::StreamExt;
 use phx_model::state::State;
-use phx_model::store::{Holder, Lease, Operation, Session, Store, StoreError};
+use phx_model::store::{Holder, Import, Kept, Lease, Operation, RolledBack, Session, Store, StoreError, Verification};
 use phx_model::urn::{ProjectName, StackName};
 
 use call::{Calls, Kind, Patience};
@@ -157,11 +158,6 @@ impl S3Store {
     /// How many requests were sent by `service:Operation`, repetitions included.
     pub fn requests_by_operation(&self) -> BTreeMap<&'static str, u64> {
         self.shared.calls.counts()
-    }
-
-    /// The stack's checkpoints, good or not, newest first: serial and SHA-256.
-    pub async fn checkpoints(&self, stack: &StackName) -> Result<Vec<(u64, String)>, StoreError> {
-        self.place(stack).checkpoints(&self.shared).await
     }
 
     fn place(&self, stack: &StackName) -> Place {
@@ -291,6 +287,27 @@ impl Store for S3Store {
 
     async fn history(&self, stack: &StackName) -> Result<Vec<Operation>, StoreError> {
         self.place(stack).history(&self.shared).await
+    }
+
+    async fn verify(&self, stack: &StackName) -> Result<Verification, StoreError> {
+        verify::verify(&self.shared, &self.place(stack)).await
+    }
+
+    async fn checkpoints(&self, stack: &StackName) -> Result<Vec<Kept>, StoreError> {
+        let place = self.place(stack);
+        let (head, _) = place.read_items(&self.shared).await?;
+        let present = rollback::present(&place, head.as_ref())?.map(|head| (head.head.serial, head.head.checkpoint));
+        let kept = place.checkpoints(&self.shared).await?.into_iter();
+        let kept = kept.map(|one| (present.as_ref() == Some(&one), one));
+        Ok(kept.map(|(present, (serial, sha256))| Kept { serial: Some(serial), sha256, present }).collect())
+    }
+
+    async fn rollback(&self, stack: &StackName, holder: &Holder, to: Option<u64>) -> Result<RolledBack, StoreError> {
+        rollback::under_lease(self, stack, holder, &rollback::Wanted::Earlier(to)).await
+    }
+
+    async fn import(&self, stack: &StackName, holder: &Holder, import: &Import) -> Result<RolledBack, StoreError> {
+        rollback::under_lease(self, stack, holder, &rollback::Wanted::Import(import)).await
     }
 }
 

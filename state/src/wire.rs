@@ -255,6 +255,9 @@ fn describe(entry: &Entry) -> String {
         Entry::Forgotten { urn, .. } => format!("the forgetting of {urn}"),
         Entry::Renamed { from, .. } => format!("the renaming of {from}"),
         Entry::Outputs { .. } => "the stack's outputs".to_owned(),
+        Entry::Moved { from, .. } => format!("the renaming of {from}"),
+        Entry::Key { header } => format!("the key {}", header.id),
+        Entry::Secret { name, .. } => format!("the secret {name:?}"),
     }
 }
 

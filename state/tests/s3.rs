@@ -414,7 +414,8 @@ async fn the_copy_of_the_head_follows_and_history_has_its_copies() {
         let kept = hand.keys().await.into_iter().filter(|k| k.contains("/checkpoints/")).count();
         // The empty one of serial 0, and five.
         assert_eq!(kept, 6);
-        let serials: Vec<u64> = ready.store.checkpoints(&stack()).await.unwrap().into_iter().map(|(n, _)| n).collect();
+        let serials: Vec<u64> =
+            ready.store.checkpoints(&stack()).await.unwrap().into_iter().filter_map(|kept| kept.serial).collect();
         assert_eq!(serials, [5, 4, 3, 2, 1, 0]);
         assert_eq!(ready.store.history(&stack()).await.unwrap().len(), 5);
     }

@@ -15,6 +15,7 @@ pub struct Project {
     folder: TempDir,
     binary: PathBuf,
     endpoint: Option<String>,
+    settings: Vec<(String, String)>,
 }
 
 /// What a finished run said.
@@ -29,7 +30,8 @@ pub struct Said {
 }
 
 impl Said {
-    fn from(output: Output) -> Self {
+    /// What a process said that has ended.
+    pub fn from(output: Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { status: output.status, out: text(&output.stdout), err: text(&output.stderr) }
     }
@@ -59,7 +61,8 @@ impl Project {
     pub fn copy(folder: &str) -> Self {
         let source = workspace().join(folder);
         let package = package_of(&source);
-        let project = Self { folder: tempfile::tempdir().expect("a folder"), binary: build(&package), endpoint: None };
+        let (folder, binary) = (tempfile::tempdir().expect("a folder"), build(&package));
+        let project = Self { folder, binary, endpoint: None, settings: Vec::new() };
         for entry in std::fs::read_dir(&source).expect("the project's folder") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|e| e == "toml") && path.file_name().is_some_and(|n| n != "Cargo.toml") {
@@ -74,6 +77,29 @@ impl Project {
     pub fn on(mut self, emulator: &Emulator) -> Self {
         self.endpoint = Some(emulator.url());
         self
+    }
+
+    /// The same with a variable of the environment set for every command.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The same with its state in S3 and DynamoDB, which another emulator is, in a bucket and a table made for it. A lease lasts for `ttl` (`2s`).
+    #[must_use]
+    pub fn with_state_in(self, emulator: &Emulator, ttl: &str) -> Self {
+        let project = self
+            .with("AWS_ENDPOINT_URL_S3", emulator.url())
+            .with("AWS_ENDPOINT_URL_DYNAMODB", emulator.url())
+            .with("PHX_STATE", format!("s3://phx-state-of-a-test/here?region=us-west-2&table=phx-test&ttl={ttl}"));
+        project.ok(&["state", "init", "--yes"]);
+        project
+    }
+
+    /// Its program's binary.
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// Its folder.
@@ -106,6 +132,7 @@ impl Project {
             command.env("AWS_ENDPOINT_URL", endpoint).env("AWS_REGION", "us-west-2");
             command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -141,7 +168,7 @@ pub fn build(package: &str) -> PathBuf {
     static CARGO: OnceLock<String> = OnceLock::new();
     let cargo = CARGO.get_or_init(|| std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
     let output = Command::new(cargo)
-        .args(["build", "--release", "--package", package, "--features", "phx/sandbox"])
+        .args(["build", "--release", "--package", package, "--features", "phx/sandbox,phx/crash-points"])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(workspace())
         .output()

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -28,6 +29,32 @@ pub struct Item {
     pub id: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+}
+
+/// Takes inventories of one emulator, many of them faster than [`Emulator::inventory`] does.
+#[derive(Debug)]
+pub struct Clerk {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Clerk {
+    /// What exists now.
+    pub fn inventory(&mut self) -> Inventory {
+        let asked = self.child.stdin.as_mut().map(|stdin| stdin.write_all(b"?\n"));
+        assert!(matches!(asked, Some(Ok(()))), "the inventory takes no questions: {asked:?}");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap_or_else(|e| panic!("the inventory does not answer: {e}"));
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("the inventory is not JSON: {e}: {line}"))
+    }
+}
+
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// What exists, by kind of object. Kinds of which there is nothing are left out.
@@ -99,6 +126,34 @@ impl Emulator {
         let output = output.unwrap_or_else(|e| panic!("the inventory did not start: {e}"));
         assert!(output.status.success(), "the inventory failed: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("the inventory is not JSON: {e}"))
+    }
+
+    /// Somebody who takes inventories of it, again and again.
+    pub fn clerk(&self) -> Clerk {
+        let mut command = Command::new(environment().join("bin/python"));
+        command.arg(workspace().join("tests/emulators/inventory.py")).arg(self.url()).arg("--loop");
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap_or_else(|e| panic!("the inventory did not start: {e}"));
+        let answers = child.stdout.take().map(BufReader::new).unwrap_or_else(|| panic!("the inventory has no answers"));
+        Clerk { child, answers }
+    }
+
+    /// A proxy before another emulator that lets calls go wrong: see `faultproxy.py` for its arguments. It begins calm.
+    pub fn faulty(upstream: &Self, arguments: &[&str]) -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/python"));
+        command
+            .arg(workspace().join("tests/emulators/faultproxy.py"))
+            .args(["--listen", &port.to_string(), "--upstream", &upstream.url()])
+            .args(arguments);
+        Self::start(command, port)
+    }
+
+    /// Lets the storm of a faulty proxy begin, or end.
+    pub fn storm(&self, on: bool) {
+        let url = format!("{}/{}", self.url(), if on { "__storm" } else { "__calm" });
+        let sent = ureq::post(&url).send_empty();
+        sent.unwrap_or_else(|e| panic!("the proxy was not told: {e}"));
     }
 
     /// Sets a breaking proxy's rules, a JSON list as microburst's README has it.

@@ -18,7 +18,15 @@ pub fn unseal_state(state: &State) -> State {
 
 /// The entry with its secrets sealed.
 pub fn seal_entry(entry: &Entry) -> Entry {
-    let f = &seal;
+    map_entry(entry, &seal)
+}
+
+/// The entry with its secrets readable again.
+pub fn unseal_entry(entry: &Entry) -> Entry {
+    map_entry(entry, &unseal)
+}
+
+fn map_entry(entry: &Entry, f: &impl Fn(&Value) -> Value) -> Entry {
     match entry.clone() {
         Entry::Intent(intent) => Entry::Intent(map_intent(&intent, f)),
         Entry::Done { intent, outcome } => Entry::Done {

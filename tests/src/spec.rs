@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use phx_model::stack::{Options, ProgramError};
 use phx_model::typed::Tags;
+use phx_model::urn::StackName;
 use phx_model::value::Json;
 use phx_model::{Expr, Handle, Input, Ipv4Cidr, Program, Stack, Urn, Value};
 use proptest::prelude::*;
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 use crate::sim::{
     Bucket, CANARY, Disk, Encryption, Group, GroupId, Network, Object, Outside, Rng, Rule, Server, Subnet,
 };
-use crate::world::program;
+use crate::world::{program_of, stack_name};
 
 /// The simulated types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,9 +205,27 @@ impl Spec {
         (0..program.resources.len()).any(|other| graph.dependencies(other).contains(&index))
     }
 
+    /// The same with other names and keys, from `base` on, so that two programs want nothing of each other's.
+    #[must_use]
+    pub fn numbered_from(&self, base: u32) -> Self {
+        let mut spec = self.clone();
+        spec.next += base;
+        for item in &mut spec.items {
+            item.name += base;
+            item.key += base;
+            item.aliases.iter_mut().for_each(|name| *name += base);
+        }
+        spec
+    }
+
     /// The program that it says.
     pub fn program(&self) -> Program {
-        program(|stack| {
+        self.program_of(&stack_name())
+    }
+
+    /// The program that it says, for another stack.
+    pub fn program_of(&self, stack: &StackName) -> Program {
+        program_of(stack.clone(), |stack| {
             let mut made = Made::default();
             for item in &self.items {
                 made.add(stack, item)?;

@@ -1,10 +1,11 @@
 //! A store that watches the store behind it.
 //!
 //! It folds every entry as it becomes durable, so that each prefix of every journal is shown to be a valid state; it compares each checkpoint with the
-//! fold; it passes the [boundaries](crate::life) at which runs are killed; it seals secrets, as a store with a key would; and it can break.
+//! fold; it passes the [boundaries](crate::life) at which runs are killed; the store behind it seals secrets; and it can break.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use phx_model::Urn;
@@ -13,7 +14,6 @@ use phx_model::store::{Holder, Lease, Operation, Session, Store, StoreError};
 use phx_model::urn::StackName;
 
 use crate::life::Life;
-use crate::seal::{seal_entry, seal_state, unseal_state};
 
 /// What is durable, as far as the tap has seen.
 #[derive(Debug, Default)]
@@ -53,6 +53,13 @@ impl Durable {
     /// The state with all durable entries folded in.
     pub fn state(&self) -> Option<State> {
         self.lock().state.clone()
+    }
+
+    /// Another command than an engine's has written this state.
+    pub fn written_elsewhere(&self, state: &State) {
+        let mut inner = self.lock();
+        inner.written = true;
+        inner.state = Some(plain(state));
     }
 
     /// The entries that became durable in this run.
@@ -164,26 +171,10 @@ impl Tap {
     pub fn new(behind: Arc<dyn Store>, life: Arc<Life>, durable: Arc<Durable>) -> Self {
         Self { behind, life, durable }
     }
-}
 
-#[async_trait]
-impl Store for Tap {
-    fn location(&self) -> String {
-        self.behind.location()
-    }
-
-    async fn stacks(&self) -> Result<Vec<StackName>, StoreError> {
-        self.behind.stacks().await
-    }
-
-    async fn load(&self, stack: &StackName) -> Result<Option<State>, StoreError> {
-        Ok(self.behind.load(stack).await?.map(|s| unseal_state(&s)))
-    }
-
-    async fn acquire(&self, stack: &StackName, holder: &Holder) -> Result<Box<dyn Session>, StoreError> {
-        self.life.boundary(|| "before the lease".into()).await;
-        let session = self.behind.acquire(stack, holder).await?;
-        let state = unseal_state(session.state());
+    /// What was found when the lease was taken, noted; and the session, watched from here on.
+    async fn watched(&self, session: Box<dyn Session>) -> Box<dyn Session> {
+        let state = plain(session.state());
         {
             let mut inner = self.durable.lock();
             inner.writes += 1;
@@ -199,7 +190,39 @@ impl Store for Tap {
             }
         }
         self.life.boundary(|| "after the lease".into()).await;
-        Ok(Box::new(Watched { session, state, life: self.life.clone(), durable: self.durable.clone() }))
+        Box::new(Watched { session, state, life: self.life.clone(), durable: self.durable.clone() })
+    }
+}
+
+#[async_trait]
+impl Store for Tap {
+    fn location(&self) -> String {
+        self.behind.location()
+    }
+
+    async fn stacks(&self) -> Result<Vec<StackName>, StoreError> {
+        self.behind.stacks().await
+    }
+
+    async fn load(&self, stack: &StackName) -> Result<Option<State>, StoreError> {
+        Ok(self.behind.load(stack).await?.map(|s| plain(&s)))
+    }
+
+    async fn acquire(&self, stack: &StackName, holder: &Holder) -> Result<Box<dyn Session>, StoreError> {
+        self.life.boundary(|| "before the lease".into()).await;
+        let session = self.behind.acquire(stack, holder).await?;
+        Ok(self.watched(session).await)
+    }
+
+    async fn acquire_waiting(
+        &self,
+        stack: &StackName,
+        holder: &Holder,
+        wait: Duration,
+    ) -> Result<Box<dyn Session>, StoreError> {
+        self.life.boundary(|| "before the lease".into()).await;
+        let session = self.behind.acquire_waiting(stack, holder, wait).await?;
+        Ok(self.watched(session).await)
     }
 
     async fn break_lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
@@ -215,6 +238,11 @@ impl Store for Tap {
     }
 }
 
+/// The state as an engine would have it that had written all of it in one run: the store that seals makes the key, and keeps it.
+fn plain(state: &State) -> State {
+    State { key: None, ..state.clone() }
+}
+
 struct Watched {
     session: Box<dyn Session>,
     state: State,
@@ -226,6 +254,10 @@ struct Watched {
 impl Session for Watched {
     fn lease(&self) -> &Lease {
         self.session.lease()
+    }
+
+    fn held(&self) -> Result<(), StoreError> {
+        self.session.held()
     }
 
     fn state(&self) -> &State {
@@ -243,8 +275,7 @@ impl Session for Watched {
             inner.breaks.filter(|(at, _)| *at == n)
         };
         if breaks.is_none_or(|(_, durable)| durable) {
-            let sealed: Vec<Entry> = entries.iter().map(seal_entry).collect();
-            self.session.append(&sealed).await?;
+            self.session.append(entries).await?;
             self.durable.append(entries);
         }
         self.life.boundary(|| format!("after the append of {}", what())).await;
@@ -257,7 +288,7 @@ impl Session for Watched {
     async fn checkpoint(&self, state: &State) -> Result<(), StoreError> {
         self.life.boundary(|| "before the checkpoint".into()).await;
         self.durable.lock().writes += 1;
-        self.session.checkpoint(&seal_state(state)).await?;
+        self.session.checkpoint(state).await?;
         self.durable.checkpoint(state);
         self.life.boundary(|| "after the checkpoint".into()).await;
         Ok(())
@@ -287,6 +318,9 @@ fn describe(entries: &[Entry]) -> String {
             Entry::Forgotten { urn, .. } => format!("forgetting {}", urn.name()),
             Entry::Renamed { to, .. } => format!("renaming to {}", to.name()),
             Entry::Outputs { .. } => "outputs".into(),
+            Entry::Moved { to, .. } => format!("renaming to {}", to.name()),
+            Entry::Key { .. } => "key".into(),
+            Entry::Secret { name, .. } => format!("secret {name}"),
         })
         .collect();
     words.join(", ")

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use phx_engine::engine::{Approve, Engine, EngineError, Interrupt, Report, RunOptions, Settings};
@@ -15,6 +15,7 @@ use phx_model::store::Store;
 use phx_model::urn::{ProjectName, StackName};
 use phx_model::{Program, Stack, Urn, Value};
 use phx_state::MemoryStore;
+use phx_state::secret::{Cost, Keys, Passphrase, SealedStore};
 
 use crate::life::Life;
 use crate::sim::{CANARY, Cloud, Object, registry};
@@ -30,8 +31,11 @@ pub struct World {
     pub settings: Settings,
     /// How long it takes from a kill to the next run.
     pub pause: Duration,
+    stack: StackName,
     life: Arc<Life>,
     behind: Arc<dyn Store>,
+    /// What is durable of every stack in this cloud.
+    everyone: Arc<Mutex<Vec<Arc<Durable>>>>,
 }
 
 /// How one run is disturbed.
@@ -110,7 +114,15 @@ pub fn stack_name() -> StackName {
 
 /// Writes a program down.
 pub fn program(write: impl FnOnce(&mut Stack) -> Result<(), phx_model::stack::ProgramError>) -> Program {
-    let mut stack = Stack::new(project(), stack_name(), phx_model::config::ConfigSource::default(), BTreeMap::new());
+    program_of(stack_name(), write)
+}
+
+/// Writes the program of another stack down.
+pub fn program_of(
+    stack: StackName,
+    write: impl FnOnce(&mut Stack) -> Result<(), phx_model::stack::ProgramError>,
+) -> Program {
+    let mut stack = Stack::new(project(), stack, phx_model::config::ConfigSource::default(), BTreeMap::new());
     write(&mut stack).expect("a program");
     stack.finish()
 }
@@ -118,6 +130,12 @@ pub fn program(write: impl FnOnce(&mut Stack) -> Result<(), phx_model::stack::Pr
 /// The URN of a simulated resource: `urn("net:Network", "main")`.
 pub fn urn(kind: &str, name: &str) -> Urn {
     Urn::new(&project(), &stack_name(), &format!("sim:{kind}"), name).expect("a name")
+}
+
+/// A store that seals secrets before another one, as every world has it: as everywhere, but with a passphrase that costs nothing.
+pub fn sealing(behind: Arc<dyn Store>) -> SealedStore {
+    let passphrase = Passphrase::new("of the world".to_owned()).cost(Cost { m_kib: 8, t: 1, p: 1 });
+    SealedStore::new(behind, Arc::new(Keys::none().with_passphrase(passphrase)))
 }
 
 impl World {
@@ -128,10 +146,31 @@ impl World {
 
     /// A new world over another store.
     pub fn with_store(seed: u64, behind: Arc<dyn Store>) -> Self {
+        let behind = Arc::new(sealing(behind));
         let (life, durable) = (Arc::new(Life::default()), Arc::new(Durable::default()));
         let cloud = Arc::new(Cloud::new(seed, life.clone(), durable.clone()));
-        let settings = Settings::default();
-        Self { cloud, durable, settings, pause: Duration::from_secs(1), life, behind }
+        let (settings, everyone) = (Settings::default(), Arc::new(Mutex::new(vec![durable.clone()])));
+        let (pause, stack) = (Duration::from_secs(1), stack_name());
+        Self { cloud, durable, settings, pause, stack, life, behind, everyone }
+    }
+
+    /// Another stack in the same cloud and the same store. Programs of the two must not want the same names.
+    #[must_use]
+    pub fn beside(&self, stack: StackName) -> Self {
+        let (life, durable) = (Arc::new(Life::default()), Arc::new(Durable::default()));
+        let cloud = Arc::new(self.cloud.seen_by(life.clone(), durable.clone()));
+        self.lock_everyone().push(durable.clone());
+        let (settings, behind, everyone) = (self.settings.clone(), self.behind.clone(), self.everyone.clone());
+        Self { cloud, durable, settings, pause: self.pause, stack, life, behind, everyone }
+    }
+
+    fn lock_everyone(&self) -> MutexGuard<'_, Vec<Arc<Durable>>> {
+        self.everyone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stack that it runs.
+    pub fn stack(&self) -> &StackName {
+        &self.stack
     }
 
     /// `up`.
@@ -167,13 +206,13 @@ impl World {
     /// `destroy`, disturbed.
     pub fn destroy_with(&self, how: &Disturbance) -> Run<Report> {
         let options = RunOptions::default();
-        self.run(how, async |engine| engine.destroy(&project(), &stack_name(), &options, &|_| true).await)
+        self.run(how, async |engine| engine.destroy(&project(), &self.stack, &options, &|_| true).await)
     }
 
     /// `refresh`.
     pub fn refresh(&self) -> Run<Report> {
         let options = RunOptions::default();
-        self.run(&Disturbance::default(), async |engine| engine.refresh(&project(), &stack_name(), &options).await)
+        self.run(&Disturbance::default(), async |engine| engine.refresh(&project(), &self.stack, &options).await)
     }
 
     /// `preview`. Panics if it changes anything, even in the state.
@@ -192,7 +231,7 @@ impl World {
     #[track_caller]
     pub fn preview_destroy(&self) -> Result<Plan, EngineError> {
         let options = RunOptions::default();
-        self.looking(async |engine| engine.preview_destroy(&project(), &stack_name(), &options).await)
+        self.looking(async |engine| engine.preview_destroy(&project(), &self.stack, &options).await)
     }
 
     #[track_caller]
@@ -209,6 +248,28 @@ impl World {
     /// Runs something with a new engine on this world, in a process of its own as it were.
     #[track_caller]
     pub fn run<T>(&self, how: &Disturbance, f: impl AsyncFnOnce(&Engine) -> Result<T, EngineError>) -> Run<T> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+        let (run, broken) = runtime.block_on(async {
+            self.cloud.begin_run();
+            let ended = self.run_here(how, f).await;
+            self.cloud.end_run(self.pause);
+            ended
+        });
+        // Everything that the run has started dies with its runtime, whether it waited for it or not.
+        drop(runtime);
+        self.check_run(&run, broken);
+        run
+    }
+
+    /// The same inside of a runtime that others run in as well, whose clock is paused and in which the cloud's run has begun. Nothing that this run
+    /// has started may outlive that runtime, and a run that was killed holds its lease until then. What broken rules it noticed is
+    /// returned beside it, for [`check_run`](Self::check_run).
+    pub async fn run_here<T>(
+        &self,
+        how: &Disturbance,
+        f: impl AsyncFnOnce(&Engine) -> Result<T, EngineError>,
+    ) -> (Run<T>, Vec<String>) {
         self.life.begin(how.kill);
         self.durable.begin_run(how.breaks);
         let events = Arc::new(Mutex::new(Vec::new()));
@@ -223,32 +284,21 @@ impl World {
         };
         let tap = Arc::new(Tap::new(self.behind.clone(), self.life.clone(), self.durable.clone()));
         let engine = Engine::new(registry(&self.cloud), tap, Arc::new(sink), self.settings.clone());
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
-        let ended = runtime.block_on(async {
-            self.cloud.begin_run();
-            let ended = tokio::select! {
-                biased;
-                () = self.life.death() => Ended::Killed(self.life.killed_at().unwrap_or_default()),
-                // Simulated time jumps when nothing else can happen; so a run that waits for what never comes ends here.
-                () = tokio::time::sleep(Duration::from_secs(30 * 24 * 3600)) => panic!("the run is stuck"),
-                result = f(&engine) => Ended::Returned(result),
-            };
-            self.cloud.end_run(self.pause);
-            ended
-        });
-        // Everything that the run has started dies with its runtime, whether it waited for it or not.
-        drop(runtime);
+        let ended = tokio::select! {
+            biased;
+            () = self.life.death() => Ended::Killed(self.life.killed_at().unwrap_or_default()),
+            // Simulated time jumps when nothing else can happen; so a run that waits for what never comes ends here.
+            () = tokio::time::sleep(Duration::from_secs(30 * 24 * 3600)) => panic!("the run is stuck"),
+            result = f(&engine) => Ended::Returned(result),
+        };
         let events = std::mem::take(&mut *events.lock().unwrap_or_else(PoisonError::into_inner));
         let broken = std::mem::take(&mut *broken.lock().unwrap_or_else(PoisonError::into_inner));
-        let run = Run { ended, events, boundaries: self.life.passed() };
-        self.check_run(&run, broken);
-        run
+        (Run { ended, events, boundaries: self.life.passed() }, broken)
     }
 
     /// What holds after every run, however it ended.
     #[track_caller]
-    fn check_run<T>(&self, run: &Run<T>, mut broken: Vec<String>) {
+    pub fn check_run<T>(&self, run: &Run<T>, mut broken: Vec<String>) {
         broken.extend(self.cloud.take_violations());
         broken.extend(self.durable.take_violations());
         let told = serde_json::to_string(&run.events).expect("events are serialisable");
@@ -268,10 +318,12 @@ impl World {
 
     /// The ids of objects that phx has let go on purpose, that are still there, and that it has not taken back.
     pub fn retained(&self) -> BTreeSet<String> {
-        let known = |id: &String| self.durable.state().is_some_and(|s| s.resources.values().any(|r| r.id == *id));
+        let everyone = self.lock_everyone();
+        let known =
+            |id: &String| everyone.iter().any(|d| d.state().is_some_and(|s| s.resources.values().any(|r| r.id == *id)));
         let objects = self.cloud.objects();
         let there = |id: &String| objects.iter().any(|o| o.id == *id);
-        self.durable.retained().into_iter().filter(|id| there(id) && !known(id)).collect()
+        everyone.iter().flat_map(|d| d.retained()).filter(|id| there(id) && !known(id)).collect()
     }
 
     /// The state, which has to be there.
@@ -316,8 +368,11 @@ impl World {
         let state = self.state();
         assert!(state.is_empty(), "{state:#?}");
         let retained = self.retained();
-        let left: Vec<Object> =
-            self.cloud.objects().into_iter().filter(|o| o.intent.is_some() && !retained.contains(&o.id)).collect();
+        let others = self.known_to_others();
+        let left: Vec<Object> = self.cloud.objects();
+        let known =
+            |o: &Object| retained.contains(&o.id) || others.contains_key(&(o.type_name.to_owned(), o.id.clone()));
+        let left: Vec<Object> = left.into_iter().filter(|o| o.intent.is_some() && !known(o)).collect();
         assert!(left.is_empty(), "orphans: {left:#?}");
     }
 
@@ -344,7 +399,8 @@ impl World {
             if record.depends_on != wanted {
                 problems.push(format!("{urn} is recorded to depend on {:?} and not {wanted:?}", record.depends_on));
             }
-            if record.incomplete || !record.uncertain.is_empty() {
+            // Of a field that nobody sets any more it does not matter; and a run that has nothing to do writes nothing.
+            if record.incomplete || record.uncertain.iter().any(|name| declared.inputs.contains_key(name)) {
                 problems.push(format!("{urn} is incomplete or uncertain: {record:?}"));
             }
             if (record.protect, record.retain) != (declared.options.protect, declared.options.retain) {
@@ -369,6 +425,19 @@ impl World {
         problems
     }
 
+    /// The objects that other stacks of this cloud have records of, and how many.
+    fn known_to_others(&self) -> BTreeMap<(String, String), usize> {
+        let mut known = BTreeMap::new();
+        for other in self.lock_everyone().iter().filter(|d| !Arc::ptr_eq(d, &self.durable)) {
+            let Some(state) = other.state() else { continue };
+            let deposed = state.deposed.iter().map(|d| (&d.urn, &d.record));
+            for (urn, record) in state.resources.iter().chain(deposed) {
+                *known.entry((urn.type_name().to_owned(), record.id.clone())).or_default() += 1;
+            }
+        }
+        known
+    }
+
     /// Objects that phx made and does not know, and records that share an object.
     fn strays(&self, state: &State) -> Vec<String> {
         let mut known: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -377,9 +446,12 @@ impl World {
         }
         let mut problems: Vec<String> =
             known.iter().filter(|(_, n)| **n > 1).map(|(id, n)| format!("{id:?} is recorded {n} times")).collect();
-        let retained = self.retained();
+        let (retained, others) = (self.retained(), self.known_to_others());
+        let shared = known.keys().filter(|(kind, id)| others.contains_key(&((*kind).to_owned(), (*id).to_owned())));
+        problems.extend(shared.map(|id| format!("{id:?} is recorded in another stack as well")));
         for object in self.cloud.objects() {
-            let owned = object.intent.is_some() && !retained.contains(&object.id);
+            let elsewhere = others.contains_key(&(object.type_name.to_owned(), object.id.clone()));
+            let owned = object.intent.is_some() && !retained.contains(&object.id) && !elsewhere;
             if owned && !known.contains_key(&(object.type_name, object.id.as_str())) {
                 problems.push(format!("an orphan: {object:?}"));
             }

@@ -46,8 +46,12 @@ pub struct Project {
     pub stack: Option<StackName>,
     /// Where its state is: a URL, relative to the folder.
     pub state: Option<String>,
+    /// Where the states of stacks are that have a place of their own.
+    pub states: BTreeMap<StackName, String>,
     /// How long a new object may take to show up in the cloud's answers after a crash.
     pub recovery_grace: Option<Duration>,
+    /// The KMS key that new keys for secrets are wrapped with. Without it, a passphrase.
+    pub kms: Option<String>,
 }
 
 /// Where a project's program comes from.
@@ -191,6 +195,8 @@ struct ProjectFile {
     state: StateTable,
     #[serde(default)]
     recovery: RecoveryTable,
+    #[serde(default)]
+    secrets: SecretsTable,
 }
 
 #[derive(Deserialize)]
@@ -201,8 +207,29 @@ struct ProgramTable {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct StateTable {
-    url: Option<String>,
+    url: Option<StateUrl>,
+    stacks: BTreeMap<StackName, StateUrl>,
+}
+
+/// The URL of a store that there can be.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct StateUrl(String);
+
+impl TryFrom<String> for StateUrl {
+    type Error = String;
+
+    fn try_from(url: String) -> Result<Self, String> {
+        phx_state::check_url(&url).map_err(|e| e.to_string())?;
+        Ok(Self(url))
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct SecretsTable {
+    kms: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -252,20 +279,38 @@ impl Project {
 
     fn read(dir: PathBuf, text: String) -> Result<Self, ProjectError> {
         let file = shown(&dir.join(PROJECT_FILE));
-        let read: ProjectFile = ConfigSource { file: file.clone(), text, reserved: &[] }.read()?;
+        let source = ConfigSource { file: file.clone(), text, reserved: &[] };
+        let read: ProjectFile = source.read()?;
         let program = match (read.program.package, read.program.binary, read.program.bin) {
             (Some(package), None, bin) => ProgramSource::Package { package, bin },
             (None, Some(binary), None) => ProgramSource::Binary(dir.join(binary)),
             _ => return Err(ProjectError::Program { file }),
         };
-        Ok(Self {
+        let project = Self {
             dir,
             name: read.project,
             program,
             stack: read.stack,
-            state: read.state.url,
+            state: read.state.url.map(|url| url.0),
+            states: read.state.stacks.into_iter().map(|(stack, url)| (stack, url.0)).collect(),
             recovery_grace: read.recovery.grace.map(|s| s.0),
-        })
+            kms: read.secrets.kms,
+        };
+        // A slip in a name would have the stack's state made anew where all the others are.
+        let known = project.stacks()?;
+        if let Some(stack) = project.states.keys().find(|stack| !known.contains(stack)) {
+            let hint = self::known(&known, &shown(&project.dir));
+            let message =
+                format!("there is no stack {:?}: {stack}.toml does not exist\n  hint: {hint}", stack.as_str());
+            return Err(source.mistake(&["state", "stacks", stack.as_str()], &message).into());
+        }
+        Ok(project)
+    }
+
+    /// Where a stack's state is, or where those are that have no place of their own: a URL, relative to the project's folder.
+    pub fn state_url(&self, stack: Option<&StackName>) -> &str {
+        let own = stack.and_then(|stack| self.states.get(stack));
+        own.or(self.state.as_ref()).map_or(DEFAULT_STATE, String::as_str)
     }
 
     /// The stacks that have a file, by name.
@@ -413,6 +458,19 @@ mod tests {
             ("project = \"a\"\nprogramm = 1\n[program]\npackage = \"x\"", "DIR/phx.toml:2:1: "),
             ("project = \"a\"\n[program]\npackage = \"x\"\n[recovery]\ngrace = \"soon\"", "DIR/phx.toml:5:9: "),
             ("project = \"a\"\n[program]\npackage = \"x\"\nbinary = \"y\"", "DIR/phx.toml: [program] needs either"),
+            (
+                "project = \"a\"\n[program]\npackage = \"x\"\n[state]\nurl = \"gs://x\"",
+                "DIR/phx.toml:5:7: `state.url`: ",
+            ),
+            ("project = \"a\"\n[program]\npackage = \"x\"\n[state.stacks]\n\"a b\" = \"x\"", "DIR/phx.toml:5:1: "),
+            (
+                "project = \"a\"\n[program]\npackage = \"x\"\n[state.stacks]\ndev = \"s3://b\"",
+                "DIR/phx.toml:5:7: `state.stacks.dev`: ",
+            ),
+            (
+                "project = \"a\"\n[program]\npackage = \"x\"\n[state.stacks]\nprod = \"x\"",
+                "DIR/phx.toml:5:1: `state.stacks.prod`: there is no stack \"prod\": prod.toml does not exist\n  hint: there are no stacks",
+            ),
         ] {
             let dir = project(&[("phx.toml", text)]);
             let error = said(&dir, &Project::find(dir.path()).unwrap_err());
@@ -428,6 +486,21 @@ mod tests {
             let error = said(&dir, &found.stack(&StackName::new("dev").unwrap()).unwrap_err());
             assert!(error.starts_with(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_stack_may_have_a_store_of_its_own() {
+        let text =
+            format!("{PHX}[state]\nurl = \"file://states\"\n[state.stacks]\nprod = \"s3://states/phx?table=t-1\"\n");
+        let dir = project(&[("phx.toml", &text), ("dev.toml", ""), ("prod.toml", "")]);
+        let found = Project::find(dir.path()).unwrap();
+        let at = |stack: &str| found.state_url(Some(&StackName::new(stack).unwrap()));
+        assert_eq!(
+            [at("dev"), at("prod"), found.state_url(None)],
+            ["file://states", "s3://states/phx?table=t-1", "file://states"]
+        );
+        let dir = project(&[("phx.toml", PHX)]);
+        assert_eq!(Project::find(dir.path()).unwrap().state_url(None), DEFAULT_STATE);
     }
 
     #[test]

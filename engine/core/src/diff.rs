@@ -29,7 +29,8 @@ pub fn changed(schema: &'static Schema, desired: &ValueMap, record: &Record) -> 
         let actual = record.actual(field.name);
         let uncertain = record.uncertain.contains(field.name);
         let wanted = desired.get(field.name).filter(|v| !v.is_empty());
-        let owned = record.inputs.get(field.name).is_some_and(|v| !v.is_empty());
+        // What phx may have set is its own as well.
+        let owned = uncertain || record.inputs.get(field.name).is_some_and(|v| !v.is_empty());
         let after = match wanted {
             Some(wanted) if !satisfied(field, wanted, actual) || uncertain => wanted.clone(),
             None if owned && !field.cloud_default && (!actual.is_empty() || uncertain) => Value::Null,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use phx_model::driver::Registry;
 use phx_model::state::{Entry, OperationId, State};
-use phx_model::store::{Holder, Operation, Store, Summary};
+use phx_model::store::{Holder, Operation, Session, Store, StoreError, Summary};
 use phx_model::urn::{ProjectName, StackName};
 use phx_model::{CloudError, Program, Urn, ValueMap};
 use tokio::time::Instant;
@@ -16,11 +16,12 @@ use tokio::time::Instant;
 use crate::events::{Event, EventError, EventSink, RunResult, StepOp};
 use crate::execute::{Executed, Run};
 use crate::graph::Graph;
-use crate::journal::Journal;
+use crate::journal::{Compaction, Journal};
 use crate::plan::Plan;
 use crate::planner::{self, PlanInput, PlanOptions};
 use crate::recover::Recovery;
 use crate::refresh::{Observations, Scope, Targets};
+use crate::saved::{self, SavedPlan};
 
 mod error;
 mod interrupt;
@@ -37,11 +38,18 @@ pub struct Settings {
     pub recovery_grace: Duration,
     /// How long a verb may take where the resource's options say nothing.
     pub timeout: Duration,
+    /// When a checkpoint is written in the middle of a run.
+    pub compaction: Compaction,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { parallel: None, recovery_grace: Duration::from_secs(10), timeout: Duration::from_secs(20 * 60) }
+        Self {
+            parallel: None,
+            recovery_grace: Duration::from_secs(10),
+            timeout: Duration::from_secs(20 * 60),
+            compaction: Compaction::default(),
+        }
     }
 }
 
@@ -56,12 +64,14 @@ pub struct RunOptions {
     pub interrupt: Interrupt,
     /// Who runs it, for the lease and the history: `user@host`.
     pub holder_who: String,
+    /// How long to wait for a lease that somebody alive holds.
+    pub wait: Duration,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
         let (plan, interrupt) = (PlanOptions::default(), Interrupt::new());
-        Self { plan, refresh: true, interrupt, holder_who: String::new() }
+        Self { plan, refresh: true, interrupt, holder_who: String::new(), wait: Duration::ZERO }
     }
 }
 
@@ -110,6 +120,7 @@ pub struct Engine {
 /// What an operation does once it has the lease.
 enum Job<'a> {
     Up { program: &'a Program, approve: &'a Approve<'a> },
+    Saved { program: &'a Program, saved: &'a SavedPlan, approve: &'a Approve<'a> },
     Destroy { approve: &'a Approve<'a> },
     Refresh,
 }
@@ -117,7 +128,7 @@ enum Job<'a> {
 impl<'a> Job<'a> {
     fn kind(&self) -> &'static str {
         match self {
-            Self::Up { .. } => "up",
+            Self::Up { .. } | Self::Saved { .. } => "up",
             Self::Destroy { .. } => "destroy",
             Self::Refresh => "refresh",
         }
@@ -125,7 +136,7 @@ impl<'a> Job<'a> {
 
     fn program(&self) -> Option<&'a Program> {
         match self {
-            Self::Up { program, .. } => Some(program),
+            Self::Up { program, .. } | Self::Saved { program, .. } => Some(program),
             Self::Destroy { .. } | Self::Refresh => None,
         }
     }
@@ -147,11 +158,28 @@ impl Engine {
     /// What [`up`](Self::up) would do. Takes no lease and changes nothing, not even the state.
     pub async fn preview(&self, program: &Program, options: &RunOptions) -> Result<Plan, EngineError> {
         self.check(program)?;
-        let journal = self.look(&program.stack).await?;
+        let journal = look(self.store.load(&program.stack).await?);
         let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
         let plan = plan_up(&journal, program, &observed, options)?;
         self.sink.event(&Event::Planned { summary: plan.summary() });
         Ok(plan)
+    }
+
+    /// The same, and what has to be kept of it so that [`up_saved`](Self::up_saved) does exactly this.
+    pub async fn preview_to_save(
+        &self,
+        program: &Program,
+        options: &RunOptions,
+    ) -> Result<(Plan, SavedPlan), EngineError> {
+        self.check(program)?;
+        let found = self.store.load(&program.stack).await?;
+        let base = saved::Base::new(found.as_ref())?;
+        let journal = look(found);
+        let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
+        let plan = plan_up(&journal, program, &observed, options)?;
+        let saved = base.plan(&options.plan, observed, &plan);
+        self.sink.event(&Event::Planned { summary: plan.summary() });
+        Ok((plan, saved))
     }
 
     /// What [`destroy`](Self::destroy) would do. Takes no lease and changes nothing, not even the state.
@@ -161,7 +189,7 @@ impl Engine {
         stack: &StackName,
         options: &RunOptions,
     ) -> Result<Plan, EngineError> {
-        let journal = self.look(stack).await?;
+        let journal = look(self.store.load(stack).await?);
         self.observe(&journal, None, options, options.refresh, true).await?.complete()?;
         let plan = planner::plan_destroy(project, stack, &journal.snapshot(), &options.plan)?;
         self.sink.event(&Event::Planned { summary: plan.summary() });
@@ -178,6 +206,21 @@ impl Engine {
         self.check(program)?;
         let place = Place { project: &program.project, stack: &program.stack };
         self.operate(place, Job::Up { program, approve }, options).await
+    }
+
+    /// Does what a saved plan says, if the program and the state are still the ones that it was made from. The cloud is not read, so the plan is the same
+    /// one whatever has happened there since. Of the options, those for planning and refreshing are the plan's own.
+    pub async fn up_saved(
+        &self,
+        program: &Program,
+        saved: &SavedPlan,
+        options: &RunOptions,
+        approve: &Approve<'_>,
+    ) -> Result<Report, EngineError> {
+        self.check(program)?;
+        saved.belongs_to(&program.project, &program.stack)?;
+        let place = Place { project: &program.project, stack: &program.stack };
+        self.operate(place, Job::Saved { program, saved, approve }, options).await
     }
 
     /// Deletes everything that the state knows of, dependents first.
@@ -210,12 +253,6 @@ impl Engine {
         }
     }
 
-    /// The stack's state, to be worked on in memory.
-    async fn look(&self, stack: &StackName) -> Result<Journal, EngineError> {
-        let state = self.store.load(stack).await?.unwrap_or_else(|| State::empty(""));
-        Ok(Journal::in_memory(state, OperationId("preview".to_owned())))
-    }
-
     /// An operation from taking the lease to giving it back, which happens however it ends.
     async fn operate(&self, place: Place<'_>, job: Job<'_>, options: &RunOptions) -> Result<Report, EngineError> {
         let (clock, started) = (Instant::now(), Timestamp::now());
@@ -223,7 +260,7 @@ impl Engine {
         let who = options.holder_who.clone();
         let kind = job.kind();
         let holder = Holder { who, pid: std::process::id(), kind: kind.to_owned(), operation: operation.clone() };
-        let session = self.store.acquire(place.stack, &holder).await?;
+        let session = self.lease(place.stack, &holder, options).await?;
         self.sink.event(&Event::OperationStarted {
             kind,
             stack: place.stack.to_string(),
@@ -231,12 +268,19 @@ impl Engine {
             lease: session.lease().clone(),
         });
         let began = Entry::Began { operation: operation.clone(), kind: kind.to_owned(), time: started };
-        let journal = Journal::open(session, operation.clone(), began);
-        let mut outcome = self.run(place, &job, &journal, options).await;
+        let journal = Journal::open(session, operation.clone(), began, self.settings.compaction);
+        let mut outcome = tokio::select! {
+            biased;
+            // Whatever is under way stops where it is: nothing of it could be recorded, and another run may be at work on the same objects.
+            error = journal.lost() => Err(error.into()),
+            outcome = self.run(place, &job, &journal, options) => outcome,
+        };
+        // What was looked at and turned down is no part of the stack's history.
+        let declined = matches!(outcome, Err(EngineError::Declined));
         let ended = self.end(
             &journal,
             &job,
-            Operation {
+            (!declined).then(|| Operation {
                 id: operation,
                 kind: kind.to_owned(),
                 started,
@@ -244,9 +288,9 @@ impl Engine {
                 result: result_of(&outcome).name().to_owned(),
                 summary: outcome.as_ref().map(|report| report.summary).unwrap_or_default(),
                 serial: 0,
-                who: holder.who,
+                who: holder.who.clone(),
                 program_hash: String::new(),
-            },
+            }),
         );
         if let Err(error) = ended.await {
             match &outcome {
@@ -269,16 +313,43 @@ impl Engine {
         outcome
     }
 
-    /// Writes the checkpoint and the history, and gives the lease back whatever becomes of the two.
-    async fn end(&self, journal: &Journal, job: &Job<'_>, operation: Operation) -> Result<(), EngineError> {
-        let checkpoint = journal.checkpoint().await;
-        let operation = Operation {
-            ended: Timestamp::now(),
-            serial: journal.with(|state| state.serial),
-            program_hash: job.program().map(planner::program_hash).unwrap_or_default(),
-            ..operation
+    /// Takes the stack's lease. While somebody alive holds it, it is waited for, for as long as the options say.
+    async fn lease(
+        &self,
+        stack: &StackName,
+        holder: &Holder,
+        options: &RunOptions,
+    ) -> Result<Box<dyn Session>, EngineError> {
+        let began = Instant::now();
+        let held = match self.store.acquire(stack, holder).await {
+            Err(StoreError::Leased(held)) if !options.wait.is_zero() => held,
+            session => return Ok(session?),
         };
-        let recorded = journal.record(operation).await;
+        let wait_ms = u64::try_from(options.wait.as_millis()).unwrap_or(u64::MAX);
+        self.sink.event(&Event::LeaseAwaited { lease: *held, wait_ms });
+        let left = options.wait.saturating_sub(began.elapsed());
+        tokio::select! {
+            biased;
+            () = options.interrupt.draining() => Err(EngineError::Interrupted),
+            session = self.store.acquire_waiting(stack, holder, left) => Ok(session?),
+        }
+    }
+
+    /// Writes the checkpoint and the history, and gives the lease back whatever becomes of the two.
+    async fn end(&self, journal: &Journal, job: &Job<'_>, operation: Option<Operation>) -> Result<(), EngineError> {
+        let checkpoint = journal.checkpoint().await;
+        let recorded = match operation {
+            Some(operation) => {
+                let operation = Operation {
+                    ended: Timestamp::now(),
+                    serial: journal.with(|state| state.serial),
+                    program_hash: job.program().map(planner::program_hash).unwrap_or_default(),
+                    ..operation
+                };
+                journal.record(operation).await
+            }
+            None => Ok(()),
+        };
         let released = journal.release().await;
         checkpoint?;
         recorded?;
@@ -298,6 +369,18 @@ impl Engine {
                     self.observe(journal, Some(program), options, options.refresh, false).await?.complete()?;
                 let plan = plan_up(journal, program, &observed, options)?;
                 self.carry_out(journal, program, plan, options, approve, true).await
+            }
+            Job::Saved { program, saved, approve } => {
+                let moved = saved.check(&journal.snapshot(), program);
+                if !moved.is_empty() {
+                    return Err(EngineError::Stale(moved));
+                }
+                let mut observed = saved.observations();
+                journal.stage(std::mem::take(&mut observed.entries))?;
+                let options = RunOptions { plan: saved.options().clone(), ..options.clone() };
+                let plan = plan_up(journal, program, &observed, &options)?;
+                saved.confirm(&plan).map_err(EngineError::Stale)?;
+                self.carry_out(journal, program, plan, &options, approve, true).await
             }
             Job::Destroy { approve } => {
                 self.observe(journal, None, options, options.refresh, false).await?.complete()?;
@@ -362,7 +445,9 @@ impl Engine {
             drifted: observed.drifted.clone(),
             elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
-        journal.stage(std::mem::take(&mut observed.entries))?;
+        // Whoever only looks may want to save what was seen.
+        let entries = if only_look { observed.entries.clone() } else { std::mem::take(&mut observed.entries) };
+        journal.stage(entries)?;
         Ok(observed)
     }
 
@@ -396,6 +481,11 @@ impl Engine {
         drop(run);
         Ok(report(journal, plan, executed))
     }
+}
+
+/// A stack's state, to be worked on in memory.
+fn look(found: Option<State>) -> Journal {
+    Journal::in_memory(found.unwrap_or_else(|| State::empty("")), OperationId("preview".to_owned()))
 }
 
 /// What the stack exports now. After a run that did not do everything, what cannot be known keeps its last value.

@@ -94,6 +94,13 @@ impl RunResult {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// Somebody else holds the stack's lease, and it is waited for.
+    LeaseAwaited {
+        /// Theirs.
+        lease: Lease,
+        /// For how long at the most, in milliseconds.
+        wait_ms: u64,
+    },
     /// An operation begins; its lease is held.
     OperationStarted {
         /// `up`, `destroy`, `refresh`.

@@ -3,14 +3,21 @@
 //! One task owns the store's session. Whoever has something to write hands it over and waits; everything that waits at one moment becomes
 //! durable with one write. So a thousand steps that begin together cost a handful of writes, and each of them still begins only after
 //! its intent is on the disk.
+//!
+//! A long run must not leave a journal that takes long to read. So where it has grown past a bound ([`Compaction`]) the task writes a checkpoint between
+//! two batches. Calls that are under way go on meanwhile, and what they have to write waits until it is done.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
 use phx_model::state::{Entry, FoldError, IntentId, OperationId, State};
 use phx_model::store::{Operation, Session, StoreError};
 use tokio::sync::{mpsc, oneshot};
+
+/// How often it is looked whether the lease is still held while calls are under way.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why entries were not written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -25,6 +32,25 @@ pub enum JournalError {
     Contradiction(#[from] FoldError),
 }
 
+/// When a checkpoint is written in the middle of a run: when the journal since the last one has more entries or bytes than this, and more entries than
+/// that checkpoint has records. So the checkpoints of a run cost no more than in proportion to its steps, however large the stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// Entries.
+    pub entries: u64,
+    /// Bytes of the entries' JSON.
+    pub bytes: u64,
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        Self { entries: 10_000, bytes: 4 * 1024 * 1024 }
+    }
+}
+
+/// The session, which the journal's task owns and its handles can ask whether it still holds.
+type Held = Box<dyn Session>;
+
 /// A handle to the journal and to the state that it folds to. Clones are the same journal.
 #[derive(Clone)]
 pub struct Journal {
@@ -38,6 +64,8 @@ struct Shared {
     staged: Arc<Mutex<Vec<Entry>>>,
     /// The task that owns the session. `None`: the journal is kept in memory only, for a preview.
     task: Option<mpsc::UnboundedSender<Request>>,
+    /// The task's, only to ask whether it still holds.
+    session: Weak<Held>,
     lineage: String,
     operation: OperationId,
     next: AtomicU64,
@@ -54,15 +82,18 @@ enum Request {
 
 impl Journal {
     /// The journal of a session. `began` is written ahead of the first entries, so that a run that changes nothing writes nothing.
-    pub fn open(session: Box<dyn Session>, operation: OperationId, began: Entry) -> Self {
+    pub fn open(session: Box<dyn Session>, operation: OperationId, began: Entry, compaction: Compaction) -> Self {
+        let growth = Growth { entries: 0, bytes: 0, records: records(session.state()), bound: compaction };
         let (sender, requests) = mpsc::unbounded_channel();
-        let journal = Self::new(session.state().clone(), operation, Some(sender));
+        let session = Arc::new(session);
+        let journal = Self::new(session.state().clone(), operation, Some((sender, Arc::downgrade(&session))));
         let task = Task {
             session,
             requests,
             state: journal.shared.state.clone(),
             staged: journal.shared.staged.clone(),
             prelude: vec![began],
+            growth,
             failed: None,
             later: VecDeque::new(),
         };
@@ -75,11 +106,36 @@ impl Journal {
         Self::new(state, operation, None)
     }
 
-    fn new(state: State, operation: OperationId, task: Option<mpsc::UnboundedSender<Request>>) -> Self {
+    fn new(
+        state: State,
+        operation: OperationId,
+        session: Option<(mpsc::UnboundedSender<Request>, Weak<Held>)>,
+    ) -> Self {
         let lineage = state.lineage.clone();
         let state = Arc::new(RwLock::new(Arc::new(state)));
-        let shared = Shared { state, staged: Arc::default(), task, lineage, operation, next: AtomicU64::new(1) };
-        Self { shared: Arc::new(shared) }
+        let (task, session) = session.map_or((None, Weak::new()), |(task, session)| (Some(task), session));
+        let next = AtomicU64::new(1);
+        Self { shared: Arc::new(Shared { state, staged: Arc::default(), task, session, lineage, operation, next }) }
+    }
+
+    /// Whether the lease can still be relied on. Asked before every call to a cloud: an intent that was written in time does not make a call
+    /// good that begins after the lease is over.
+    pub fn held(&self) -> Result<(), JournalError> {
+        match (&self.shared.task, self.shared.session.upgrade()) {
+            (None, _) => Ok(()),
+            (Some(_), Some(session)) => Ok(session.held()?),
+            (Some(_), None) => Err(ended()),
+        }
+    }
+
+    /// Waits until the lease is over, and says why. Never comes back while it is held.
+    pub async fn lost(&self) -> JournalError {
+        loop {
+            if let Err(error) = self.held() {
+                return error;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// A name for the next intent of this run.
@@ -155,13 +211,69 @@ fn fold(state: &RwLock<Arc<State>>, entries: &[Entry]) -> Result<(), JournalErro
     Ok(Arc::make_mut(&mut state).fold(entries)?)
 }
 
+/// The session itself. Whoever else holds it only asks whether it is held, which takes no time.
+async fn alone(mut session: Arc<Held>) -> Held {
+    loop {
+        match Arc::try_unwrap(session) {
+            Ok(session) => return session,
+            Err(shared) => session = shared,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// How far the journal has grown since the last checkpoint.
+struct Growth {
+    entries: u64,
+    bytes: u64,
+    /// How many records the last checkpoint has.
+    records: u64,
+    bound: Compaction,
+}
+
+impl Growth {
+    fn add(&mut self, entries: &[Entry]) {
+        struct Length(u64);
+        impl std::io::Write for Length {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0 += bytes.len() as u64;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut length = Length(0);
+        for entry in entries {
+            // Of an entry with a secret, which has no form of its own before it is sealed, only what stands before that is counted: this is a measure.
+            let _ = serde_json::to_writer(&mut length, entry);
+        }
+        self.entries = self.entries.saturating_add(entries.len() as u64);
+        self.bytes = self.bytes.saturating_add(length.0);
+    }
+
+    fn is_due(&self) -> bool {
+        (self.entries > self.bound.entries || self.bytes > self.bound.bytes) && self.entries > self.records
+    }
+
+    /// The next one is due when it has grown as much again.
+    fn begin_anew(&mut self, records: u64) {
+        (self.entries, self.bytes, self.records) = (0, 0, records);
+    }
+}
+
+fn records(state: &State) -> u64 {
+    (state.resources.len() + state.deposed.len() + state.open.len()) as u64
+}
+
 struct Task {
-    session: Box<dyn Session>,
+    session: Arc<Held>,
     requests: mpsc::UnboundedReceiver<Request>,
     state: Arc<RwLock<Arc<State>>>,
     staged: Arc<Mutex<Vec<Entry>>>,
     /// Written ahead of the first entries. Empty once anything has been written.
     prelude: Vec<Entry>,
+    growth: Growth,
     failed: Option<JournalError>,
     /// What was taken from the channel behind a batch of appends and is not one.
     later: VecDeque<Request>,
@@ -184,7 +296,8 @@ impl Task {
                     let _ = reply.send(self.remember(result));
                 }
                 Request::Release(reply) => {
-                    let _ = reply.send(self.session.release().await.map_err(JournalError::from));
+                    let released = alone(self.session).await.release().await;
+                    let _ = reply.send(released.map_err(JournalError::from));
                     return;
                 }
             }
@@ -222,6 +335,39 @@ impl Task {
         for reply in replies {
             let _ = reply.send(result.clone());
         }
+        self.compact().await;
+    }
+
+    /// Writes a checkpoint if the journal has grown past its bound. Nobody waits for it but what is appended meanwhile.
+    async fn compact(&mut self) {
+        let staged = !self.staged.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        if self.failed.is_some() || staged || !self.growth.is_due() {
+            return;
+        }
+        let state = self.next_serial();
+        let result = self.session.checkpoint(&state).await;
+        let records = records(&state);
+        drop(state);
+        match result {
+            Ok(()) => self.growth.begin_anew(records),
+            Err(error @ (StoreError::Superseded { .. } | StoreError::Expired { .. })) => {
+                self.failed.get_or_insert(error.into());
+            }
+            Err(error) => {
+                // Everything is in the journal, which goes on as long as it can, so that what is in flight is recorded. Where it cannot,
+                // the next append says so.
+                tracing::warn!(%error, "no checkpoint could be written in the middle of the run; the journal goes on");
+                Arc::make_mut(&mut self.state.write().unwrap_or_else(PoisonError::into_inner)).serial -= 1;
+                self.growth.begin_anew(self.growth.records);
+            }
+        }
+    }
+
+    /// The state as the next checkpoint has it.
+    fn next_serial(&self) -> Arc<State> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut state).serial += 1;
+        state.clone()
     }
 
     /// The entries are folded before they are written and not after: an entry that contradicts the state must never reach the journal, where
@@ -239,7 +385,9 @@ impl Task {
         let mut all = std::mem::take(&mut self.prelude);
         all.extend(staged);
         all.append(&mut entries);
-        Ok(self.session.append(&all).await?)
+        self.session.append(&all).await?;
+        self.growth.add(&all);
+        Ok(())
     }
 
     async fn checkpoint(&mut self) -> Result<bool, JournalError> {
@@ -251,11 +399,7 @@ impl Task {
         if staged || !written {
             return Ok(false);
         }
-        let state = {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::make_mut(&mut state).serial += 1;
-            state.clone()
-        };
+        let state = self.next_serial();
         let result = self.session.checkpoint(&state).await.map_err(JournalError::from);
         self.remember(result).map(|()| true)
     }
@@ -270,130 +414,4 @@ impl Task {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use async_trait::async_trait;
-    use jiff::Timestamp;
-    use phx_model::state::{Change, Intent, Outcome, Record};
-    use phx_model::store::{Holder, Lease};
-    use phx_model::{Urn, ValueMap};
-
-    #[derive(Default)]
-    struct Log {
-        appends: Vec<Vec<Entry>>,
-        checkpoints: Vec<State>,
-        fail_append: Option<usize>,
-    }
-
-    struct Slow {
-        lease: Lease,
-        state: State,
-        log: Arc<Mutex<Log>>,
-    }
-
-    #[async_trait]
-    impl Session for Slow {
-        fn lease(&self) -> &Lease {
-            &self.lease
-        }
-        fn state(&self) -> &State {
-            &self.state
-        }
-        async fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            let mut log = self.log.lock().unwrap();
-            log.appends.push(entries.to_vec());
-            if log.fail_append.is_some_and(|n| log.appends.len() >= n) {
-                return Err(StoreError::Superseded { held: 1 });
-            }
-            Ok(())
-        }
-        async fn checkpoint(&self, state: &State) -> Result<(), StoreError> {
-            self.log.lock().unwrap().checkpoints.push(state.clone());
-            Ok(())
-        }
-        async fn record(&self, _: &Operation) -> Result<(), StoreError> {
-            Ok(())
-        }
-        async fn release(self: Box<Self>) -> Result<(), StoreError> {
-            Ok(())
-        }
-    }
-
-    fn open(log: &Arc<Mutex<Log>>) -> Journal {
-        let operation = OperationId("o".into());
-        let holder = Holder { who: "me".into(), pid: 1, kind: "up".into(), operation: operation.clone() };
-        let lease = Lease { holder, generation: 1, acquired: Timestamp::UNIX_EPOCH, expires: None };
-        let session = Slow { lease, state: State::empty("l"), log: log.clone() };
-        let began = Entry::Began { operation: operation.clone(), kind: "up".into(), time: Timestamp::UNIX_EPOCH };
-        Journal::open(Box::new(session), operation, began)
-    }
-
-    fn create(journal: &Journal, name: &str) -> Entry {
-        Entry::Intent(Intent {
-            id: journal.next_intent(),
-            urn: Urn::parse(&format!("urn:phx:p:s:test:net:Vpc:{name}")).unwrap(),
-            time: Timestamp::UNIX_EPOCH,
-            change: Change::Create { record: Box::default() },
-        })
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whatever_waits_at_one_moment_is_one_write() {
-        let log = Arc::default();
-        let journal = open(&log);
-        let all = (0..100).map(|n| {
-            let journal = journal.clone();
-            async move { journal.append(vec![create(&journal, &format!("r{n}"))]).await }
-        });
-        for result in futures::future::join_all(all).await {
-            result.unwrap();
-        }
-        let log = log.lock().unwrap();
-        assert!(log.appends.len() <= 2, "{} writes", log.appends.len());
-        assert_eq!(log.appends.iter().map(Vec::len).sum::<usize>(), 101, "100 intents after the beginning");
-        assert!(matches!(log.appends[0][0], Entry::Began { .. }));
-        assert_eq!(journal.with(|s| s.open.len()), 100);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_a_store_error_nothing_is_written_any_more() {
-        let log = Arc::new(Mutex::new(Log { fail_append: Some(1), ..Log::default() }));
-        let journal = open(&log);
-        for _ in 0..3 {
-            let error = journal.append(vec![create(&journal, "a")]).await.unwrap_err();
-            assert!(matches!(error, JournalError::Store(StoreError::Superseded { held: 1 })), "{error}");
-        }
-        assert!(journal.checkpoint().await.is_err());
-        let log = log.lock().unwrap();
-        assert_eq!((log.appends.len(), log.checkpoints.len()), (1, 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_entry_that_contradicts_the_state_never_reaches_the_store() {
-        let log = Arc::default();
-        let journal = open(&log);
-        let bad = Entry::Done { intent: IntentId("x".into()), outcome: Outcome::Deleted };
-        assert!(matches!(journal.append(vec![bad]).await, Err(JournalError::Contradiction(_))));
-        assert!(journal.append(vec![create(&journal, "a")]).await.is_err());
-        assert!(log.lock().unwrap().appends.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nothing_written_means_no_checkpoint_and_staged_entries_go_ahead_of_the_next_write() {
-        let log = Arc::default();
-        let journal = open(&log);
-        assert!(!journal.checkpoint().await.unwrap());
-        let record = Record { id: "x".into(), ..Record::default() };
-        let urn = Urn::parse("urn:phx:p:s:test:net:Vpc:a").unwrap();
-        journal.stage(vec![Entry::Recorded { urn: urn.clone(), record: Box::new(record) }]).unwrap();
-        assert!(journal.with(|s| s.resources.contains_key(&urn)));
-        assert!(!journal.checkpoint().await.unwrap(), "what is only staged is not for keeping");
-        journal.append(vec![Entry::Outputs { outputs: ValueMap::new() }]).await.unwrap();
-        assert!(journal.checkpoint().await.unwrap());
-        let log = log.lock().unwrap();
-        assert!(matches!(log.appends[0][..], [Entry::Began { .. }, Entry::Recorded { .. }, Entry::Outputs { .. }]));
-        assert_eq!(log.checkpoints[0].serial, 1);
-        assert!(log.checkpoints[0].resources.contains_key(&urn));
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@
 //! | [`recover`] | settling the intents that an earlier run left open |
 //! | [`execute`] | running a schedule |
 //! | [`events`] | what happened, as it happens |
+//! | [`saved`] | a plan kept in a file, to be executed exactly or not at all |
 //! | [`engine`] | the whole of it: preview, up, destroy, refresh |
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ pub mod plan;
 pub mod planner;
 pub mod recover;
 pub mod refresh;
+pub mod saved;
 pub mod schedule;
 
 pub use engine::{Engine, EngineError};

@@ -170,6 +170,7 @@ enum Known<'a> {
 }
 
 struct Outputs<'a> {
+    secrets: &'a ValueMap,
     // Only looked up in, never gone through: so its order, which is another one each time, does not show.
     known: HashMap<&'a Urn, (Known<'a>, &'static [OutputField])>,
 }
@@ -184,6 +185,10 @@ impl Env for Outputs<'_> {
             Known::SoFar(values) => values.get(output).cloned().unwrap_or(Value::Unknown),
             Known::All(values) | Known::Stable(values) => values.get(output).cloned().unwrap_or(Value::Null),
         })
+    }
+
+    fn configured(&self, name: &str) -> Option<Value> {
+        self.secrets.get(name).cloned()
     }
 }
 
@@ -218,7 +223,7 @@ impl<'a> Planner<'a> {
             }
             selected
         });
-        let outputs = Outputs { known: HashMap::new() };
+        let outputs = Outputs { secrets: &input.state.secrets, known: HashMap::new() };
         Ok(Self { input, graph, selected, outputs, steps: Vec::new(), protected: Vec::new() })
     }
 

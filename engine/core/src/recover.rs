@@ -102,6 +102,8 @@ impl Recovery<'_> {
         }
         let cx = Cx { provider: record.provider.clone(), progress: Arc::new(|_| {}), timeout: self.settings.timeout };
         let deadline = Instant::now() + grace_left(intent.time, Timestamp::now(), self.settings.recovery_grace);
+        // With a client token, looking for it means sending the request that creates it.
+        self.journal.held()?;
         match find_until(driver.as_ref(), &cx, &record.inputs, &intent.id, deadline).await {
             Ok(Some(mut found)) => {
                 let words = format!("found {} and recorded it", found.id);

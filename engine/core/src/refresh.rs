@@ -239,6 +239,11 @@ fn observe(schema: &'static Schema, record: &Record, mut observed: Observed) -> 
         let seen = observed.fields.remove(field.name).unwrap_or_default();
         let drifted = match record.inputs.get(field.name).filter(|v| !v.is_empty()) {
             Some(set) => !satisfied(field, set, &seen),
+            // An update of phx's own may have set it, of which nobody knows whether it arrived. So it is phx's, to be taken away again.
+            None if !field.cloud_default && !seen.is_empty() && record.uncertain.contains(field.name) => {
+                new.inputs.insert(field.name.to_owned(), seen);
+                continue;
+            }
             None => !field.cloud_default && !seen.is_empty(),
         };
         if drifted {

@@ -52,6 +52,16 @@ impl ConfigSource {
         found.map(|(_, value)| self.typed(value, &KeyPath::default().key(name))).transpose()
     }
 
+    /// A mistake that the file's reader found out about one of its keys: `path` is the key, with the tables it lies in.
+    pub fn mistake(&self, path: &[&str], message: &str) -> ConfigError {
+        let path = path.iter().fold(KeyPath::default(), |path, key| path.key(key));
+        let at = self.parse().ok().and_then(|root| {
+            let span = root.span();
+            span_of_key(&Spanned::new(span, DeValue::Table(root.into_inner())), &path)
+        });
+        self.error(at.map_or(0, |span| span.start), &path, |key| format!("{key}{message}"))
+    }
+
     fn parse(&self) -> Result<Spanned<DeTable<'_>>, ConfigError> {
         let (root, errors) = DeTable::parse_recoverable(&self.text);
         let Some(error) = errors.into_iter().next() else { return Ok(root) };

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::cidr::{CidrError, Ipv4Cidr};
 use crate::urn::Urn;
-use crate::value::{REDACTED, Value, ValueMap};
+use crate::value::{ENCRYPTED, REDACTED, Value, ValueMap};
 
 /// An expression whose value is known once the outputs that it refers to are.
 ///
@@ -62,6 +62,9 @@ pub enum Expr {
     },
     /// The value, kept from view.
     Secret(Box<Expr>),
+    /// A secret that was configured for the stack (`phx secret set NAME`), by its name. Read from the state, so that a program is written
+    /// down without it.
+    Configured(String),
 }
 
 impl fmt::Debug for Expr {
@@ -83,6 +86,7 @@ impl fmt::Debug for Expr {
             Self::CidrSubnet { base, new_bits, index } => write!(f, "subnet({base:?}, {new_bits}, {index})"),
             Self::CidrHost { base, index } => write!(f, "host({base:?}, {index})"),
             Self::Secret(_) => f.write_str(REDACTED),
+            Self::Configured(name) => write!(f, "secrets.{name}"),
         }
     }
 }
@@ -114,12 +118,24 @@ pub enum EvalError {
     /// Address arithmetic that leaves the range.
     #[error(transparent)]
     Cidr(#[from] CidrError),
+    /// The program wants a secret that was not configured.
+    #[error("the secret {0:?} is not set for this stack\n  hint: set it with `phx secret set {0}`")]
+    NotConfigured(String),
+    /// A value is needed that is encrypted, and there is no key to read it with.
+    #[error("{0}: {ENCRYPTED}")]
+    Encrypted(String),
 }
 
 /// Where the outputs that an expression refers to come from.
 pub trait Env {
     /// The output's value: [`Value::Unknown`] while it is undecided, `None` if there is no such output.
     fn output(&self, urn: &Urn, output: &str) -> Option<Value>;
+
+    /// The value of the secret that was configured under a name, `None` if there is none.
+    fn configured(&self, name: &str) -> Option<Value> {
+        let _ = name;
+        None
+    }
 }
 
 impl Expr {
@@ -131,10 +147,17 @@ impl Expr {
     fn eval_in(&self, env: &dyn Env, item: Option<&Value>) -> Result<Value, EvalError> {
         let eval = |e: &Expr| e.eval_in(env, item);
         Ok(match self {
-            Self::Literal(value) => value.clone(),
-            Self::Ref { urn, output } => env
-                .output(urn, output)
-                .ok_or_else(|| EvalError::NoOutput { urn: urn.clone(), output: output.clone() })?,
+            Self::Literal(value) => readable(value.clone(), || "a value".to_owned())?,
+            Self::Ref { urn, output } => {
+                let value = env
+                    .output(urn, output)
+                    .ok_or_else(|| EvalError::NoOutput { urn: urn.clone(), output: output.clone() })?;
+                readable(value, || format!("{urn}.{output}"))?
+            }
+            Self::Configured(name) => {
+                let value = env.configured(name).ok_or_else(|| EvalError::NotConfigured(name.clone()))?;
+                readable(value, || format!("the secret {name:?}"))?.secret()
+            }
             Self::Concat(parts) => {
                 let mut text = String::new();
                 let mut secret = false;
@@ -207,7 +230,7 @@ impl Expr {
     pub fn visit<'a>(&'a self, f: &mut impl FnMut(&'a Expr)) {
         f(self);
         match self {
-            Self::Literal(_) | Self::Ref { .. } | Self::Item => {}
+            Self::Literal(_) | Self::Ref { .. } | Self::Configured(_) | Self::Item => {}
             Self::Concat(items) | Self::List(items) => items.iter().for_each(|e| e.visit(f)),
             Self::Map(fields) => fields.values().for_each(|e| e.visit(f)),
             Self::ToJson(e)
@@ -234,6 +257,11 @@ pub fn eval_map(
 
 fn kind(operation: &'static str, needed: &'static str, got: &Value) -> EvalError {
     EvalError::Kind { operation, needed, got: got.kind_name() }
+}
+
+/// Refuses what is encrypted, before anything is made of it.
+fn readable(value: Value, what: impl FnOnce() -> String) -> Result<Value, EvalError> {
+    if value.has_sealed() { Err(EvalError::Encrypted(what())) } else { Ok(value) }
 }
 
 fn marked(value: Value, secret: bool) -> Value {
@@ -295,6 +323,27 @@ mod tests {
         ] {
             assert!(e.eval(&env).unwrap().has_secret(), "{e:?}");
         }
+    }
+
+    #[test]
+    fn a_configured_secret_is_secret_and_what_is_missing_or_encrypted_is_named() {
+        struct Secrets;
+        impl Env for Secrets {
+            fn output(&self, _: &Urn, _: &str) -> Option<Value> {
+                Some(Value::List(vec![Value::Sealed("AQID".into())]))
+            }
+            fn configured(&self, name: &str) -> Option<Value> {
+                (name == "db").then(|| Value::String("hunter2".into()))
+            }
+        }
+        let db = Expr::Configured("db".into());
+        assert_eq!(db.eval(&Secrets), Ok(Value::String("hunter2".into()).secret()));
+        assert!(Expr::Concat(vec![text("a"), db]).eval(&Secrets).unwrap().has_secret());
+        let error = Expr::Configured("other".into()).eval(&Secrets).unwrap_err().to_string();
+        assert!(error.contains("\"other\"") && error.contains("phx secret set other"), "{error}");
+        let error = Expr::ToJson(Box::new(reference())).eval(&Secrets).unwrap_err().to_string();
+        assert!(error.contains("Vpc:main.id") && error.contains("encrypted"), "{error}");
+        assert!(Expr::Configured("db".into()).eval(&Fixed(None)).is_err());
     }
 
     #[test]

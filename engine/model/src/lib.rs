@@ -14,6 +14,7 @@
 //! | [`schema`] | what a resource type is: [`Schema`](schema::Schema), field attributes |
 //! | [`stack`] | a program being written down: [`Stack`], components, options |
 //! | [`config`] | typed stack configuration from TOML |
+//! | [`key`] | what a state says of the key of its secrets |
 //! | [`state`] | what phx remembers: records, the journal's entries, and the fold over them |
 //! | [`driver`] | the seam to a cloud: [`Driver`](driver::Driver) |
 //! | [`store`] | the seam to a state store: [`Store`](store::Store) |
@@ -74,6 +75,7 @@ pub mod config;
 pub mod driver;
 pub mod error;
 pub mod expr;
+pub mod key;
 pub mod schema;
 pub mod stack;
 pub mod state;

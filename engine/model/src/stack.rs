@@ -10,7 +10,7 @@ use crate::config::{ConfigError, ConfigSource};
 use crate::expr::Expr;
 use crate::schema::Schema;
 use crate::state::ProviderKey;
-use crate::typed::{AnyInput, OutputSet, Resource};
+use crate::typed::{AnyInput, Input, OutputSet, Resource};
 use crate::urn::{NameError, ProjectName, StackName, Urn};
 
 /// A mistake in a program, found while it is written down.
@@ -319,6 +319,13 @@ impl Scope {
         shared.index.insert(urn.clone(), at);
         shared.program.resources.push(Declared { urn: urn.clone(), schema, inputs, options });
         Ok(urn)
+    }
+
+    /// A secret that was configured for the stack with `phx secret set NAME`, as the value of a field. It is not read here: the value is taken
+    /// from the state when the program is planned, and a secret that was not set is an error then.
+    pub fn secret(&self, name: &str) -> Result<Input<String>, ProgramError> {
+        crate::key::check_secret_name(name)?;
+        Ok(Input::from_expr(Expr::Configured(name.to_owned())))
     }
 
     /// Orders two declared resources that do not refer to each other: `later` is created after `earlier` and deleted before it.

@@ -9,6 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::key::KeyHeader;
 use crate::urn::Urn;
 use crate::value::{Value, ValueMap};
 
@@ -133,6 +134,12 @@ pub struct State {
     /// What the program exported at the last successful `up`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: ValueMap,
+    /// What the secrets in here are encrypted with. `None`: there has never been one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyHeader>,
+    /// The secrets that were configured for the stack, by name. Encrypted wherever they are stored.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: ValueMap,
 }
 
 /// A change that is about to be made. Durable before the first call of it.
@@ -253,6 +260,32 @@ pub enum Entry {
         /// By name.
         outputs: ValueMap,
     },
+    /// The resource goes by another name and has encrypted values, which are good only under the name that they were encrypted for: so
+    /// these are its records as they are under the new one. Stores write this where an engine writes [`Renamed`](Self::Renamed).
+    Moved {
+        /// The old name.
+        from: Urn,
+        /// The new name.
+        to: Urn,
+        /// The record of its object.
+        record: Box<Record>,
+        /// The records of its deposed objects, in their order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        deposed: Vec<Record>,
+    },
+    /// From now on there is a key that secrets are encrypted with.
+    Key {
+        /// The key, wrapped.
+        header: KeyHeader,
+    },
+    /// A secret was configured.
+    Secret {
+        /// Under this name.
+        name: String,
+        /// Its value. `None`: there is no such secret any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Value>,
+    },
 }
 
 /// An entry that cannot follow the ones before it. The journal was damaged or written by something else.
@@ -279,6 +312,9 @@ pub enum FoldError {
     /// There is no such object.
     #[error("{0} has no object {1:?}")]
     NoObject(Urn, String),
+    /// The state has another key, and what is encrypted with that would be lost.
+    #[error("the key {1} would take the place of the key {0}")]
+    Key(String, String),
     /// The new name is taken.
     #[error("{0} cannot be renamed to {1}: that name is taken")]
     Taken(Urn, Urn),
@@ -295,6 +331,8 @@ impl State {
             deposed: VecDeque::new(),
             open: BTreeMap::new(),
             outputs: ValueMap::new(),
+            key: None,
+            secrets: ValueMap::new(),
         }
     }
 
@@ -331,26 +369,61 @@ impl State {
                 self.resources.insert(urn.clone(), (**record).clone());
             }
             Entry::Forgotten { urn, id } => self.remove(urn, id)?,
-            Entry::Renamed { from, to } => {
-                if self.resources.contains_key(to) {
-                    return Err(FoldError::Taken(from.clone(), to.clone()));
-                }
-                let record =
-                    self.resources.remove(from).ok_or_else(|| FoldError::NoObject(from.clone(), String::new()))?;
-                self.resources.insert(to.clone(), record);
-                let everyone = self.resources.values_mut().chain(self.deposed.iter_mut().map(|d| &mut d.record));
-                for record in everyone {
-                    if record.depends_on.remove(from) {
-                        record.depends_on.insert(to.clone());
-                    }
-                }
-                for deposed in self.deposed.iter_mut().filter(|d| d.urn == *from) {
-                    deposed.urn = to.clone();
-                }
-            }
+            Entry::Renamed { from, to } => self.rename(from, to)?,
+            Entry::Moved { from, to, record, deposed } => self.move_to(from, to, record, deposed)?,
             Entry::Outputs { outputs } => self.outputs = outputs.clone(),
+            Entry::Key { header } => match &self.key {
+                Some(key) if key != header => return Err(FoldError::Key(key.id.clone(), header.id.clone())),
+                _ => self.key = Some(header.clone()),
+            },
+            Entry::Secret { name, value } => {
+                match value {
+                    Some(value) => self.secrets.insert(name.clone(), value.clone()),
+                    None => self.secrets.remove(name),
+                };
+            }
         }
         Ok(())
+    }
+
+    fn rename(&mut self, from: &Urn, to: &Urn) -> Result<(), FoldError> {
+        if self.resources.contains_key(to) {
+            return Err(FoldError::Taken(from.clone(), to.clone()));
+        }
+        let record = self.resources.remove(from).ok_or_else(|| FoldError::NoObject(from.clone(), String::new()))?;
+        self.resources.insert(to.clone(), record);
+        let everyone = self.resources.values_mut().chain(self.deposed.iter_mut().map(|d| &mut d.record));
+        for record in everyone {
+            if record.depends_on.remove(from) {
+                record.depends_on.insert(to.clone());
+            }
+        }
+        for deposed in self.deposed.iter_mut().filter(|d| d.urn == *from) {
+            deposed.urn = to.clone();
+        }
+        Ok(())
+    }
+
+    fn move_to(&mut self, from: &Urn, to: &Urn, record: &Record, deposed: &[Record]) -> Result<(), FoldError> {
+        let missing = |id: &str| FoldError::NoObject(from.clone(), id.to_owned());
+        if self.resources.get(from).is_some_and(|r| r.id != record.id) {
+            return Err(missing(&record.id));
+        }
+        let mut others = deposed.iter();
+        for old in self.deposed.iter().filter(|d| d.urn == *from) {
+            others.next().filter(|new| new.id == old.record.id).ok_or_else(|| missing(&old.record.id))?;
+        }
+        if let Some(more) = others.next() {
+            return Err(missing(&more.id));
+        }
+        // The values first: the renaming then sees to what they depend on.
+        if let Some(old) = self.resources.get_mut(from) {
+            *old = record.clone();
+        }
+        for (old, new) in self.deposed.iter_mut().filter(|d| d.urn == *from).zip(deposed) {
+            old.record = new.clone();
+        }
+        self.rename(from, to)
     }
 
     fn settle(&mut self, intent: Intent, outcome: &Outcome) -> Result<(), FoldError> {

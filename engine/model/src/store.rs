@@ -1,5 +1,6 @@
 //! The seam to a state store. The engine folds and decides; a store only keeps, durably and behind a fenced lease.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,10 +40,7 @@ pub trait Store: Send + Sync {
 
     /// Takes the lease away from whoever holds it, for good: that session can write nothing more. Says whose it was; `None`: nobody's.
     async fn break_lease(&self, stack: &StackName) -> Result<Option<Lease>, StoreError> {
-        Err(StoreError::Unsupported {
-            what: format!("breaking the lease of stack {stack}"),
-            why: format!("the store {} cannot do that", self.location()),
-        })
+        Err(self.cannot(format!("breaking the lease of stack {stack}")))
     }
 
     /// Who holds the stack's lease. `None`: nobody.
@@ -50,6 +48,155 @@ pub trait Store: Send + Sync {
 
     /// The stack's finished operations, oldest first.
     async fn history(&self, stack: &StackName) -> Result<Vec<Operation>, StoreError>;
+
+    /// Reads everything that is kept of the stack, and names each fault in it. Takes no lease, changes nothing.
+    async fn verify(&self, stack: &StackName) -> Result<Verification, StoreError> {
+        Err(self.cannot(format!("verifying stack {stack}")))
+    }
+
+    /// The stack's checkpoints, good or not, newest first.
+    async fn checkpoints(&self, stack: &StackName) -> Result<Vec<Kept>, StoreError> {
+        Err(self.cannot(format!("listing the checkpoints of stack {stack}")))
+    }
+
+    /// Makes an older state the present one, under a lease of its own, as a new checkpoint with a new serial. What was in force is kept.
+    ///
+    /// `to` names a checkpoint by its serial. Without it: if the journal is damaged, what it says up to its first bad line; if the checkpoint or
+    /// the head is, the newest good checkpoint; if nothing is, the checkpoint before the present one.
+    async fn rollback(&self, stack: &StackName, holder: &Holder, to: Option<u64>) -> Result<RolledBack, StoreError> {
+        let _ = (holder, to);
+        Err(self.cannot(format!("rolling stack {stack} back")))
+    }
+
+    /// Makes a state from elsewhere the present one, under a lease of its own, as a new checkpoint with a new serial, and adds to the history what
+    /// it does not have. What was in force is kept.
+    async fn import(&self, stack: &StackName, holder: &Holder, import: &Import) -> Result<RolledBack, StoreError> {
+        let _ = (holder, import);
+        Err(self.cannot(format!("importing a state into stack {stack}")))
+    }
+
+    /// The error for what this store cannot do.
+    fn cannot(&self, what: String) -> StoreError {
+        StoreError::Unsupported { what, why: format!("the store {} cannot do that", self.location()) }
+    }
+}
+
+/// What reading everything that is kept of a stack has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// The lineage of the state in force. `None`: there is none, or it cannot be read.
+    pub lineage: Option<String>,
+    /// The serial of the checkpoint in force.
+    pub serial: Option<u64>,
+    /// How many good checkpoints there are.
+    pub checkpoints: u64,
+    /// How many good entries the journal has.
+    pub entries: u64,
+    /// How many good operations the history has.
+    pub operations: u64,
+    /// What is wrong. Empty: nothing.
+    pub faults: Vec<Fault>,
+}
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Which file, entry or item.
+    pub what: String,
+    /// How that shows.
+    pub why: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Damaged { what, why, hint } => {
+                Self { what, why, hint: Some(hint).filter(|hint| !hint.is_empty()) }
+            }
+            StoreError::Newer { what, found, known } => Self {
+                what,
+                why: format!("it has format {found}, and this phx knows formats up to {known}"),
+                hint: Some("use the phx that wrote it, or a newer one".into()),
+            },
+            StoreError::Io { what, why } => Self { what, why, hint: None },
+            other => Self { what: "the state".into(), why: other.to_string(), hint: None },
+        }
+    }
+}
+
+/// A checkpoint that a store keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its serial. `None`: it cannot be told any more.
+    pub serial: Option<u64>,
+    /// SHA-256 of its bytes, by its name.
+    pub sha256: String,
+    /// It is the one in force.
+    pub present: bool,
+}
+
+/// What going back, or importing, did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RolledBack {
+    /// The state now, as a new checkpoint.
+    pub state: State,
+    /// The serial of the checkpoint it was made from.
+    pub from: u64,
+    /// What is no longer in force, kept beside the state.
+    pub set_aside: Vec<PathBuf>,
+}
+
+/// A state from elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Import {
+    /// The state.
+    pub state: State,
+    /// What led to it, oldest first.
+    pub history: Vec<Operation>,
+    /// It takes the place of whatever is there.
+    pub force: bool,
+}
+
+impl Import {
+    /// Whether this state may take the place of `present`, which is what [`Store::load`] gives of the stack.
+    pub fn may_replace(&self, present: &Result<Option<State>, StoreError>) -> Result<(), StoreError> {
+        let refused = |why: String| {
+            Err(StoreError::Unsupported {
+                what: "importing this state".into(),
+                why: format!(
+                    "{why}; nothing was changed\n  hint: `--force` puts the imported one in its place, and keeps what is there beside it"
+                ),
+            })
+        };
+        match present {
+            // What a newer phx has written is not for this one to replace.
+            Err(error @ StoreError::Newer { .. }) => Err(error.clone()),
+            _ if self.force => Ok(()),
+            Err(error) => Err(error.clone()),
+            Ok(None) => Ok(()),
+            Ok(Some(present)) if present.lineage != self.state.lineage => refused(format!(
+                "the stack has a state of lineage {}, and this one is of lineage {}: it is another stack's",
+                present.lineage, self.state.lineage
+            )),
+            Ok(Some(present)) if present.serial > self.state.serial => refused(format!(
+                "the stack's state has come to serial {}, and this one is of serial {}",
+                present.serial, self.state.serial
+            )),
+            Ok(Some(present)) if present.serial == self.state.serial && *present != self.state => refused(format!(
+                "both states are of serial {}, and what each has recorded since is not the same",
+                present.serial
+            )),
+            Ok(Some(_)) => Ok(()),
+        }
+    }
+
+    /// The operations that a history does not have yet.
+    pub fn missing_in(&self, history: &[Operation]) -> Vec<&Operation> {
+        self.history.iter().filter(|operation| history.iter().all(|known| known.id != operation.id)).collect()
+    }
 }
 
 /// A stack under lease. Every write is conditional on the lease's generation: after another holder has taken over, all of them fail with
@@ -223,6 +370,16 @@ pub enum StoreError {
         what: String,
         /// The error.
         why: String,
+    },
+    /// There is no key for the secrets, or not the right one.
+    #[error("{what}: {why}\n  hint: {hint}")]
+    Key {
+        /// Whose.
+        what: String,
+        /// What is wrong.
+        why: String,
+        /// What to do.
+        hint: String,
     },
     /// A value cannot be stored.
     #[error("{what} cannot be written: {why}")]

@@ -35,10 +35,16 @@ pub enum Value {
     Unknown,
     /// A value that must never be seen. Neither `Debug`, `Display` nor `Serialize` shows or writes it.
     Secret(Box<Value>),
+    /// A secret that is encrypted: base64 text that only a store with the key can read. It has a stored form and no value: it equals no
+    /// [`Secret`](Self::Secret), and nothing can be worked out from it or sent to a cloud.
+    Sealed(String),
 }
 
 /// What stands where a secret would.
 pub const REDACTED: &str = "(secret)";
+
+/// Why an encrypted value cannot be used.
+pub(crate) const ENCRYPTED: &str = "this secret is encrypted, and no key was given\n  hint: give the passphrase in PHX_PASSPHRASE, or credentials that may use the stack's KMS key";
 
 /// What stands where a value is not known yet.
 pub const UNKNOWN: &str = "(known after up)";
@@ -47,12 +53,12 @@ impl Value {
     /// Marks the value as secret. Marking twice changes nothing.
     pub fn secret(self) -> Self {
         match self {
-            Self::Secret(_) => self,
+            Self::Secret(_) | Self::Sealed(_) => self,
             other => Self::Secret(Box::new(other)),
         }
     }
 
-    /// The value with no secret mark around it. The caller takes over keeping it from view.
+    /// The value with no secret mark around it. The caller takes over keeping it from view. What is encrypted stays so.
     pub fn expose(&self) -> &Self {
         match self {
             Self::Secret(inner) => inner.expose(),
@@ -65,9 +71,19 @@ impl Value {
         self.any(&|v| matches!(v, Self::Unknown))
     }
 
-    /// Whether anything in it is secret.
+    /// Whether anything in it is secret, encrypted or not.
     pub fn has_secret(&self) -> bool {
+        self.any(&|v| matches!(v, Self::Secret(_) | Self::Sealed(_)))
+    }
+
+    /// Whether anything in it is a secret in plaintext, which cannot be stored.
+    pub fn has_plain_secret(&self) -> bool {
         self.any(&|v| matches!(v, Self::Secret(_)))
+    }
+
+    /// Whether anything in it is encrypted, so that it is not known here.
+    pub fn has_sealed(&self) -> bool {
+        self.any(&|v| matches!(v, Self::Sealed(_)))
     }
 
     fn any(&self, test: &impl Fn(&Self) -> bool) -> bool {
@@ -110,7 +126,7 @@ impl Value {
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
             Self::Unknown => "a value that is not known yet",
-            Self::Secret(_) => "a secret",
+            Self::Secret(_) | Self::Sealed(_) => "a secret",
         }
     }
 
@@ -126,11 +142,11 @@ impl Value {
             Self::List(items) => items.iter().map(Self::to_redacted_json).collect(),
             Self::Map(fields) => J::Object(fields.iter().map(|(k, v)| (k.clone(), v.to_redacted_json())).collect()),
             Self::Unknown => J::from(UNKNOWN),
-            Self::Secret(_) => J::from(REDACTED),
+            Self::Secret(_) | Self::Sealed(_) => J::from(REDACTED),
         }
     }
 
-    /// The plaintext as JSON, for sending to a cloud. `None` while something in it is unknown.
+    /// The plaintext as JSON, for sending to a cloud. `None` while something in it is unknown or encrypted.
     pub fn to_plain_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as J;
         Some(match self {
@@ -143,7 +159,7 @@ impl Value {
             Self::Map(fields) => {
                 J::Object(fields.iter().map(|(k, v)| Some((k.clone(), v.to_plain_json()?))).collect::<Option<_>>()?)
             }
-            Self::Unknown => return None,
+            Self::Unknown | Self::Sealed(_) => return None,
             Self::Secret(inner) => inner.to_plain_json()?,
         })
     }
@@ -174,7 +190,7 @@ impl fmt::Debug for Value {
             Self::List(items) => items.fmt(f),
             Self::Map(fields) => fields.fmt(f),
             Self::Unknown => f.write_str(UNKNOWN),
-            Self::Secret(_) => f.write_str(REDACTED),
+            Self::Secret(_) | Self::Sealed(_) => f.write_str(REDACTED),
         }
     }
 }
@@ -182,8 +198,9 @@ impl fmt::Debug for Value {
 /// A map whose keys start so is phx's own: what a plain JSON document cannot say.
 const RESERVED: &str = "$phx:";
 const RESERVED_MAP: &str = "$phx:map";
+const RESERVED_SEALED: &str = "$phx:sealed";
 
-/// Values are stored as the JSON they look like. A secret has no stored form: it must be sealed first, and trying to write
+/// Values are stored as the JSON they look like. A secret has no stored form: it must be sealed (encrypted) first, and trying to write
 /// one fails, so that no mistake elsewhere can put a plaintext on a disk.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
@@ -213,6 +230,11 @@ impl Serialize for Value {
             Self::Secret(_) => Err(serde::ser::Error::custom(
                 "a secret cannot be stored as plaintext; no key to encrypt it with was given",
             )),
+            Self::Sealed(text) => {
+                let mut map = s.serialize_map(Some(1))?;
+                map.serialize_entry(RESERVED_SEALED, text)?;
+                map.end()
+            }
         }
     }
 }
@@ -268,6 +290,13 @@ impl<'de> Deserialize<'de> for Value {
                         fields.extend(pairs);
                         continue;
                     }
+                    if key == RESERVED_SEALED {
+                        let text: String = map.next_value()?;
+                        if !fields.is_empty() || map.next_key::<de::IgnoredAny>()?.is_some() {
+                            return Err(de::Error::custom("an encrypted value stands among other fields"));
+                        }
+                        return Ok(Value::Sealed(text));
+                    }
                     if key.starts_with(RESERVED) {
                         return Err(de::Error::custom(format!(
                             "{key:?} is not a form of value that this version knows"
@@ -295,6 +324,9 @@ pub struct ValueError {
 impl ValueError {
     /// Expected one kind of value and found another. Names kinds only, so it never shows a secret.
     pub fn expected(what: &str, found: &Value) -> Self {
+        if let Value::Sealed(_) = found.expose() {
+            return Self { path: String::new(), why: ENCRYPTED.to_owned() };
+        }
         Self { path: String::new(), why: format!("expected {what}, found {}", found.kind_name()) }
     }
 
@@ -419,7 +451,14 @@ plain_val!(
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Json(pub Value);
 
-plain_val!(Json, Kind::Json, "a JSON document", |v| Some(Json(v.clone())), |j| j.0.clone());
+plain_val!(
+    Json,
+    Kind::Json,
+    "a JSON document",
+    // A document is sent as a whole, so nothing in it may be encrypted.
+    |v| (!v.has_sealed()).then(|| Json(v.clone())),
+    |j| j.0.clone()
+);
 
 impl Json {
     /// Parses a document.
@@ -487,6 +526,24 @@ mod tests {
         assert!(serde_json::to_string(&value).unwrap_err().to_string().contains("plaintext"));
         let error = bool::from_value(&Value::String("hunter2".into()).secret()).unwrap_err();
         assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_encrypted_is_stored_and_neither_shown_nor_used() {
+        let text = r#"[{"$phx:sealed":"AQID"}]"#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(value, Value::List(vec![Value::Sealed("AQID".into())]));
+        assert_eq!(serde_json::to_string(&value).unwrap(), text);
+        assert!(!format!("{value:?}{}", value.to_redacted_json()).contains("AQID"));
+        assert!(value.has_secret() && value.has_sealed() && !value.has_plain_secret());
+        assert_eq!(value.to_plain_json(), None);
+        assert_ne!(Value::Sealed("AQID".into()), Value::String("AQID".into()).secret());
+        let sealed = Value::Sealed("AQID".into());
+        assert!(String::from_value(&sealed).unwrap_err().to_string().contains("encrypted"));
+        assert!(Json::from_value(&value).is_err());
+        for wrong in [r#"{"$phx:sealed":1}"#, r#"{"$phx:sealed":"x","a":1}"#, r#"{"a":1,"$phx:sealed":"x"}"#] {
+            assert!(serde_json::from_str::<Value>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

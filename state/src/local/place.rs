@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use phx_model::state::State;
+use phx_model::state::{Entry, State};
 use phx_model::store::{Lease, Operation, StoreError};
 use phx_model::urn::StackName;
 
@@ -120,7 +120,7 @@ impl Place {
     }
 
     /// A checkpoint, verified. `None`: there is no such file.
-    fn read_checkpoint(&self, sha256: &str) -> Result<Option<State>, ReadError> {
+    pub(crate) fn read_checkpoint(&self, sha256: &str) -> Result<Option<State>, ReadError> {
         let Some(bytes) = files::read(&self.checkpoint(sha256), MAX_CHECKPOINT)? else { return Ok(None) };
         Ok(Some(Checkpoint::decode(&bytes, sha256)?))
     }
@@ -148,14 +148,35 @@ impl Place {
     /// Folds the journal over `state`, as far as it is good.
     pub(crate) fn read_journal(&self, head: &Head, state: &mut State) -> Result<Tail, StoreError> {
         let path = self.journal(head.serial);
-        journal::fold(&path, Chain::start(&head.checkpoint), state).map_err(|stop| match stop {
+        journal::fold(&path, Chain::start(&head.checkpoint), state).map_err(|stop| self.stopped(&path, stop))
+    }
+
+    /// Reads the journal as far as it is good. Says how many entries that is, and what stopped the reading.
+    pub(crate) fn walk_journal(
+        &self,
+        head: &Head,
+        mut each: impl FnMut(Entry) -> Result<(), String>,
+    ) -> (u64, Option<StoreError>) {
+        let path = self.journal(head.serial);
+        let mut entries = 0;
+        let read = journal::read(&path, Chain::start(&head.checkpoint), |entry| {
+            each(entry)?;
+            entries += 1;
+            Ok(())
+        });
+        let stopped = read.err().map(|stop| self.stopped(&path, stop));
+        (entries, stopped)
+    }
+
+    fn stopped(&self, path: &Path, stop: Stop) -> StoreError {
+        match stop {
             Stop::Io(e) => e,
             Stop::Missing => {
                 let why = Unreadable::Damaged("it is missing, and head.json names it".into());
                 self.damaged(path.display(), why, None)
             }
             Stop::Bad { line, why } => self.damaged(format_args!("{} line {line}", path.display()), why, None),
-        })
+        }
     }
 
     pub(crate) fn read(&self) -> Result<Option<Snapshot>, StoreError> {
@@ -166,21 +187,27 @@ impl Place {
     }
 
     pub(crate) fn read_history(&self) -> Result<Vec<Operation>, StoreError> {
+        self.read_history_lines()?.into_iter().collect()
+    }
+
+    /// The same, good lines and bad ones.
+    pub(crate) fn read_history_lines(&self) -> Result<Vec<Result<Operation, StoreError>>, StoreError> {
         let path = self.history();
         let hint = "move the file away to do without its past; the state does not need it";
         let bytes = files::read(&path, MAX_CHECKPOINT).map_err(|e| e.at(&path, hint))?.unwrap_or_default();
-        let mut operations = Vec::new();
-        for (n, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
+        // A last line without its end was cut short by a crash.
+        let lines = bytes
+            .split_inclusive(|b| *b == b'\n')
+            .enumerate()
+            .filter(|(_, line)| line.ends_with(b"\n") || line.len() as u64 > MAX_LINE);
+        let read = |(n, line): (usize, &[u8])| {
             let bad = |why: Unreadable| why.at(format!("{} line {}", path.display(), n + 1), hint);
             if line.len() as u64 > MAX_LINE {
                 return Err(bad(Unreadable::Damaged(format!("it is longer than {MAX_LINE} bytes"))));
             }
-            if line.ends_with(b"\n") {
-                operations.push(wire::decode_operation(line).map_err(bad)?);
-            }
-            // Else it is a last line that a crash cut short.
-        }
-        Ok(operations)
+            wire::decode_operation(line).map_err(bad)
+        };
+        Ok(lines.map(read).collect())
     }
 
     /// The files in one of the stack's folders.
@@ -203,6 +230,11 @@ impl Place {
     /// The checkpoints in the folder, good or not, newest first. By their serials, since a restored backup's times say nothing; by time among
     /// those of one serial.
     pub(crate) fn kept(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.kept_with_serials()?.into_iter().map(|(_, sha256)| sha256).collect())
+    }
+
+    /// The same, with the serials that they claim.
+    pub(crate) fn kept_with_serials(&self) -> Result<Vec<(Option<u64>, String)>, StoreError> {
         let mut found = Vec::new();
         for path in self.list(&self.checkpoints())? {
             let name = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_suffix(".json"));
@@ -215,7 +247,7 @@ impl Place {
             found.push((serial, time, sha256.to_owned()));
         }
         found.sort_by(|a, b| b.cmp(a));
-        Ok(found.into_iter().map(|(_, _, sha256)| sha256).collect())
+        Ok(found.into_iter().map(|(serial, _, sha256)| (serial, sha256)).collect())
     }
 
     /// The newest checkpoint that can be read and is wanted.

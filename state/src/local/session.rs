@@ -104,6 +104,8 @@ pub(super) struct Writer {
     pub(super) lineage: String,
     pub(super) head: Option<Head>,
     journal: Option<Appender<File>>,
+    /// Something was written under a head before, so that a history needs none to be begun.
+    had_a_head: bool,
     /// Why nothing can be written any more.
     doubt: Option<String>,
 }
@@ -111,7 +113,12 @@ pub(super) struct Writer {
 impl Writer {
     /// A writer of a stack whose present is not read. What it installs takes the place of whatever is there.
     pub(super) fn blank(place: Place, held: Held, lineage: String) -> Self {
-        Self { place, held, lineage, head: None, journal: None, doubt: None }
+        Self { place, held, lineage, head: None, journal: None, had_a_head: false, doubt: None }
+    }
+
+    /// The same, of a stack that has had a head: nothing is put before what there is.
+    pub(super) fn going_on(place: Place, held: Held, lineage: String, head: Option<Head>) -> Self {
+        Self { head, had_a_head: true, ..Self::blank(place, held, lineage) }
     }
 
     /// Takes the lease and reads the stack.
@@ -128,7 +135,8 @@ impl Writer {
         held.outrun(&place, found.tail.chain.generation.max(found.head.generation))?;
         let journal = Appender::open(place.journal(found.head.serial), found.tail)?;
         let lineage = found.state.lineage.clone();
-        let writer = Self { place, held, lineage, head: Some(found.head), journal: Some(journal), doubt: None };
+        let (head, journal) = (Some(found.head), Some(journal));
+        let writer = Self { place, held, lineage, head, journal, had_a_head: true, doubt: None };
         writer.sweep()?;
         Ok((writer, found.state))
     }
@@ -245,10 +253,12 @@ impl Writer {
         Ok(())
     }
 
-    fn record(&mut self, line: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn record(&mut self, line: &[u8]) -> Result<(), StoreError> {
         self.check()?;
         // A stack with a past has a head: without one, its history would be taken for what is left of a damaged stack.
-        self.begin()?;
+        if !self.had_a_head {
+            self.begin()?;
+        }
         let path = self.place.history();
         let failed = |e: std::io::Error| io_error("writing", &path, &e);
         let mut file = private().read(true).append(true).create(true).open(&path).map_err(failed)?;

@@ -54,7 +54,7 @@ impl Place {
         format!("{}{name}", self.folder)
     }
 
-    fn object(&self, name: &str) -> String {
+    pub(super) fn object(&self, name: &str) -> String {
         format!("{}{}", self.bucket, self.key(name))
     }
 
@@ -62,7 +62,7 @@ impl Place {
         format!("item {sort} of {} in table {}", self.partition, self.table)
     }
 
-    fn damaged(&self, what: String, why: Unreadable) -> StoreError {
+    pub(super) fn damaged(&self, what: String, why: Unreadable) -> StoreError {
         let hint = format!(
             "`phx state rollback --stack {}` goes back to what is good and keeps what is damaged; the bucket keeps older versions of every object",
             self.stack
@@ -305,10 +305,17 @@ impl Place {
     }
 
     pub(super) async fn history(&self, shared: &Shared) -> Result<Vec<Operation>, StoreError> {
+        self.history_items(shared).await?.into_iter().collect()
+    }
+
+    /// The same, good ones and bad ones.
+    pub(super) async fn history_items(
+        &self,
+        shared: &Shared,
+    ) -> Result<Vec<Result<Operation, StoreError>>, StoreError> {
         let items = shared.table.list(&shared.calls, &shared.reading(), &self.partition, "history#").await;
         let items = items.map_err(|e| e.at(format!("reading the history of stack {}", self.stack)))?;
-        let mut operations = Vec::with_capacity(items.len());
-        for item in &items {
+        let read = |item: &Item| {
             let bad = |why: Unreadable| {
                 let sort = table::text_of(item, table::SORT).unwrap_or("history#?");
                 let hint = format!("a copy is below {}; the state does not need it", self.object("history/"));
@@ -319,9 +326,9 @@ impl Place {
             if line.len() as u64 > MAX_LINE {
                 return Err(bad(Unreadable::Damaged(format!("it is longer than {MAX_LINE} bytes"))));
             }
-            operations.push(wire::decode_operation(line.as_bytes()).map_err(bad)?);
-        }
-        Ok(operations)
+            wire::decode_operation(line.as_bytes()).map_err(bad)
+        };
+        Ok(items.iter().map(read).collect())
     }
 
     /// The checkpoints in the bucket, good or not, newest first.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use phx_model::state::State;
-use phx_model::store::{Holder, Session, StoreError};
+use phx_model::store::{Holder, Import, RolledBack, Session, StoreError};
 use phx_model::urn::StackName;
 
 use super::objects::HEAD_NAME;
@@ -11,39 +11,66 @@ use super::place::{Place, sort_of};
 use super::session::{S3Session, Writer, take};
 use super::table::{self, Before, HeadItem, Item};
 use super::{S3Store, Shared};
-use crate::local::RolledBack;
 use crate::wire::{Checkpoint, Head, MAX_SMALL};
 
-impl S3Store {
-    /// Makes an older state the present one, under a lease of its own, as a new checkpoint with a new serial. The head and the journal that were in
-    /// force are kept in the bucket.
-    ///
-    /// `to` names a checkpoint by its serial. Without it: if the journal is damaged, what it says up to its first bad line; if the checkpoint or
-    /// the head is, the newest good checkpoint; if nothing is, the checkpoint before the present one.
-    pub async fn rollback(
-        &self,
-        stack: &StackName,
-        holder: &Holder,
-        to: Option<u64>,
-    ) -> Result<RolledBack, StoreError> {
-        let (shared, place) = (&self.shared, self.place(stack));
-        let (head, lease) = place.read_items(shared).await?;
-        let written_under = present(&place, head.as_ref())?.map_or(0, |head| head.head.generation);
-        let lease =
-            lease.map(|item| table::LeaseItem::decode(&item).map_err(|why| place.damaged_lease(why))).transpose()?;
-        let (held, item) = take(shared, &place, holder, None, lease, written_under).await?;
-        let tail = item.tail;
-        let session = S3Session::holding(Writer::new(shared.clone(), place.clone(), held, item.lease));
-        let done = roll_back(shared, &place, &session, tail, to).await;
-        let released = Box::new(session).release().await;
-        let done = done?;
-        released?;
-        Ok(done)
+/// What is to become the present.
+pub(super) enum Wanted<'a> {
+    /// An earlier state, that of a checkpoint if its serial is named.
+    Earlier(Option<u64>),
+    /// A state from elsewhere.
+    Import(&'a Import),
+}
+
+/// Makes a state the present one, under a lease of its own, as a new checkpoint with a new serial. The head and the journal that were in force are
+/// kept in the bucket.
+pub(super) async fn under_lease(
+    store: &S3Store,
+    stack: &StackName,
+    holder: &Holder,
+    wanted: &Wanted<'_>,
+) -> Result<RolledBack, StoreError> {
+    let (shared, place) = (&store.shared, store.place(stack));
+    let (head, lease) = place.read_items(shared).await?;
+    let written_under = present(&place, head.as_ref())?.map_or(0, |head| head.head.generation);
+    let lease =
+        lease.map(|item| table::LeaseItem::decode(&item).map_err(|why| place.damaged_lease(why))).transpose()?;
+    let (held, item) = take(shared, &place, holder, None, lease, written_under).await?;
+    let tail = item.tail;
+    let session = S3Session::holding(Writer::new(shared.clone(), place.clone(), held, item.lease));
+    let done = match wanted {
+        Wanted::Earlier(to) => roll_back(shared, &place, &session, tail, *to).await,
+        Wanted::Import(import) => bring_in(shared, &place, &session, tail, import).await,
+    };
+    let released = Box::new(session).release().await;
+    let done = done?;
+    released?;
+    Ok(done)
+}
+
+/// Makes a state from elsewhere the present one.
+async fn bring_in(
+    shared: &Shared,
+    place: &Place,
+    session: &S3Session,
+    tail: Option<(u64, u64)>,
+    import: &Import,
+) -> Result<RolledBack, StoreError> {
+    // Nobody else changes it any more, so what is compared is what is replaced.
+    import.may_replace(&place.load(shared).await)?;
+    let history = match place.history(shared).await {
+        Err(StoreError::Damaged { .. }) if import.force => Vec::new(),
+        history => history?,
+    };
+    // The history first: whoever finds the state there finds what led to it.
+    for operation in import.missing_in(&history) {
+        session.record(operation).await?;
     }
+    let found = Found::read(shared, place, tail).await?;
+    found.replace(place, session, import.state.serial, import.state.clone()).await
 }
 
 /// The head, if it can be read. A newer format is not damage.
-fn present(place: &Place, item: Option<&Item>) -> Result<Option<HeadItem>, StoreError> {
+pub(super) fn present(place: &Place, item: Option<&Item>) -> Result<Option<HeadItem>, StoreError> {
     match item.map(HeadItem::decode) {
         Some(Ok(head)) => Ok(Some(head)),
         Some(Err(newer @ crate::wire::Unreadable::Newer(_))) => Err(newer.at(place.item(table::HEAD), "")),
@@ -59,52 +86,87 @@ async fn roll_back(
     to: Option<u64>,
 ) -> Result<RolledBack, StoreError> {
     // Read again: until the lease was ours it could move.
-    let (item, _) = place.read_items(shared).await?;
-    let head = present(place, item.as_ref())?;
-    let items = place.journal_items(shared, None).await?;
-    let kept = place.checkpoints(shared).await?;
-    let copy = place.read_object(shared, HEAD_NAME, MAX_SMALL).await?;
+    let found = Found::read(shared, place, tail).await?;
+    let (from, state) = choose(shared, place, &found, to).await?;
+    found.replace(place, session, from, state).await
+}
 
-    let present = Present { head: head.as_ref(), items: &items, tail };
-    let (from, mut state) = choose(shared, place, &present, &kept, to).await?;
-    let journals = items.iter().filter_map(|item| table::journal_numbers(table::text_of(item, table::SORT).ok()?));
-    let serials = journals
-        .map(|(serial, _)| serial)
-        .chain(kept.iter().map(|(serial, _)| *serial))
-        .chain(head.iter().map(|head| head.head.serial))
-        .chain(copy.iter().filter_map(|bytes| Some(Head::decode(bytes).ok()?.serial)));
-    let last = serials.max().unwrap_or(0);
-    state.serial = last.checked_add(1).ok_or_else(|| StoreError::Unwritable {
-        what: format!("a checkpoint of stack {}", place.stack),
-        why: "its serial would be too large".into(),
-    })?;
+/// What is in force, good or not.
+struct Found {
+    /// The head's item.
+    item: Option<Item>,
+    head: Option<HeadItem>,
+    /// All journals' batches.
+    items: Vec<Item>,
+    kept: Vec<(u64, String)>,
+    /// The copy of the head in the bucket.
+    copy: Option<Vec<u8>>,
+    tail: Option<(u64, u64)>,
+}
 
-    let mut set_aside = Vec::new();
-    let mut keep = Vec::new();
-    if let Some(line) = item.as_ref().and_then(|item| table::text_of(item, "head").ok()) {
-        keep.push(("head.json", line.as_bytes().to_vec()));
+impl Found {
+    async fn read(shared: &Shared, place: &Place, tail: Option<(u64, u64)>) -> Result<Self, StoreError> {
+        let (item, _) = place.read_items(shared).await?;
+        let head = present(place, item.as_ref())?;
+        let items = place.journal_items(shared, None).await?;
+        let kept = place.checkpoints(shared).await?;
+        let copy = place.read_object(shared, HEAD_NAME, MAX_SMALL).await?;
+        Ok(Self { item, head, items, kept, copy, tail })
     }
-    let lines: Vec<u8> = items.iter().flat_map(|item| raw(item).into_bytes()).collect();
-    if !lines.is_empty() {
-        keep.push(("journal.jsonl", lines));
+
+    /// The greatest serial that anything here has.
+    fn last_serial(&self) -> u64 {
+        let numbers = |item: &Item| table::journal_numbers(table::text_of(item, table::SORT).ok()?);
+        let journals = self.items.iter().filter_map(numbers).map(|(serial, _)| serial);
+        let copy = self.copy.iter().filter_map(|bytes| Some(Head::decode(bytes).ok()?.serial));
+        let serials = journals
+            .chain(self.kept.iter().map(|(serial, _)| *serial))
+            .chain(self.head.iter().map(|head| head.head.serial))
+            .chain(copy);
+        serials.max().unwrap_or(0)
     }
-    let mut writer = session.writer().await;
-    for (name, bytes) in keep {
-        // Of a spilled batch this is only the name; the bucket keeps the object itself as an old version.
-        let key = place.key(&format!("before-{}/{}-{name}", state.serial, &crate::wire::sha256(&bytes)[..16]));
-        writer.put_immutable(&key, &bytes).await?;
-        set_aside.push(PathBuf::from(format!("{}{key}", place.bucket)));
+
+    /// Puts `state` in its place, with a serial after all there are.
+    async fn replace(
+        &self,
+        place: &Place,
+        session: &S3Session,
+        from: u64,
+        mut state: State,
+    ) -> Result<RolledBack, StoreError> {
+        let last = self.last_serial().max(state.serial);
+        state.serial = last.checked_add(1).ok_or_else(|| StoreError::Unwritable {
+            what: format!("a checkpoint of stack {}", place.stack),
+            why: "its serial would be too large".into(),
+        })?;
+
+        let mut set_aside = Vec::new();
+        let mut keep = Vec::new();
+        if let Some(line) = self.item.as_ref().and_then(|item| table::text_of(item, "head").ok()) {
+            keep.push(("head.json", line.as_bytes().to_vec()));
+        }
+        let lines: Vec<u8> = self.items.iter().flat_map(|item| raw(item).into_bytes()).collect();
+        if !lines.is_empty() {
+            keep.push(("journal.jsonl", lines));
+        }
+        let mut writer = session.writer().await;
+        for (name, bytes) in keep {
+            // Of a spilled batch this is only the name; the bucket keeps the object itself as an old version.
+            let key = place.key(&format!("before-{}/{}-{name}", state.serial, &crate::wire::sha256(&bytes)[..16]));
+            writer.put_immutable(&key, &bytes).await?;
+            set_aside.push(PathBuf::from(format!("{}{key}", place.bucket)));
+        }
+        writer.lineage = state.lineage.clone();
+        writer.before = match (&self.item, &self.head) {
+            (None, _) => Before::Nothing,
+            (Some(_), Some(head)) => Before::Head(head.line.clone()),
+            (Some(_), None) => Before::Anything,
+        };
+        writer.batches = self.items.iter().filter_map(sort_of).collect();
+        let checkpoint = Checkpoint::encode(&state)?;
+        writer.install(&checkpoint, state.serial).await?;
+        Ok(RolledBack { state, from, set_aside })
     }
-    writer.lineage = state.lineage.clone();
-    writer.before = match (&item, &head) {
-        (None, _) => Before::Nothing,
-        (Some(_), Some(head)) => Before::Head(head.line.clone()),
-        (Some(_), None) => Before::Anything,
-    };
-    writer.batches = items.iter().filter_map(sort_of).collect();
-    let checkpoint = Checkpoint::encode(&state)?;
-    writer.install(&checkpoint, state.serial).await?;
-    Ok(RolledBack { state, from, set_aside })
 }
 
 /// What an item says, for keeping: its lines, or which object has them.
@@ -116,22 +178,9 @@ fn raw(item: &Item) -> String {
     }
 }
 
-/// What is in force, good or not.
-struct Present<'a> {
-    head: Option<&'a HeadItem>,
-    items: &'a [Item],
-    tail: Option<(u64, u64)>,
-}
-
 /// The state to go back to, and the serial of the checkpoint it is made from.
-async fn choose(
-    shared: &Shared,
-    place: &Place,
-    present: &Present<'_>,
-    kept: &[(u64, String)],
-    to: Option<u64>,
-) -> Result<(u64, State), StoreError> {
-    let Present { head, items, tail } = *present;
+async fn choose(shared: &Shared, place: &Place, found: &Found, to: Option<u64>) -> Result<(u64, State), StoreError> {
+    let Found { head, items, kept, tail, .. } = found;
     let nothing = |why: String| StoreError::Io { what: format!("rolling stack {} back", place.stack), why };
     let wanted = |serial: u64| to.is_none_or(|to| serial == to);
     let mut below = u64::MAX;
@@ -144,7 +193,7 @@ async fn choose(
                     numbers.is_some_and(|(serial, _)| serial == head.serial)
                 };
                 let current: Vec<Item> = items.iter().filter(of_head).cloned().collect();
-                match place.fold(shared, head, &current, tail, &mut state).await?.stopped {
+                match place.fold(shared, head, &current, *tail, &mut state).await?.stopped {
                     Some(StoreError::Damaged { .. }) => return Ok((head.serial, state)),
                     Some(error) => return Err(error),
                     None => {}
@@ -157,7 +206,9 @@ async fn choose(
     for (serial, sha256) in kept.iter().filter(|(serial, _)| wanted(*serial) && *serial < below) {
         match place.read_checkpoint(shared, *serial, sha256).await {
             // A state of another lineage is not this stack's, whatever lies in its folder.
-            Ok(state) if head.is_none_or(|head| head.head.lineage == state.lineage) => return Ok((*serial, state)),
+            Ok(state) if head.as_ref().is_none_or(|head| head.head.lineage == state.lineage) => {
+                return Ok((*serial, state));
+            }
             Ok(_) | Err(StoreError::Damaged { .. }) => {}
             Err(error) => return Err(error),
         }

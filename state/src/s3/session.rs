@@ -94,7 +94,7 @@ pub(super) async fn take(
         match found {
             // Whoever took it between the look and the try is alive, but for a stopped machine; watching tells.
             Some(found)
-                if found.held && wait_until.is_none() && !free.as_ref().is_some_and(|f| f.nonce == found.nonce) =>
+                if found.held && wait_until.is_none() && free.as_ref().is_none_or(|f| f.nonce != found.nonce) =>
             {
                 return Err(StoreError::Leased(Box::new(found.lease)));
             }

@@ -144,7 +144,7 @@ fn prefix_path(path: &str) -> Result<String, String> {
     let path = path.strip_suffix('/').unwrap_or(path);
     let segment = |s: &str| {
         !s.is_empty()
-            && s.trim_matches('.') != ""
+            && !s.trim_matches('.').is_empty()
             && s.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     if path.len() > 512 {

@@ -79,7 +79,7 @@ struct Inner {
 
 /// The simulated cloud. See the [module](super).
 pub struct Cloud {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
     life: Arc<Life>,
     durable: Arc<Durable>,
 }
@@ -108,7 +108,13 @@ impl Cloud {
             log: Vec::new(),
             clock: (Duration::ZERO, None),
         };
-        Self { inner: Mutex::new(inner), life, durable }
+        Self { inner: Arc::new(Mutex::new(inner)), life, durable }
+    }
+
+    /// The same cloud as another process sees it, whose life and whose durable intents are others.
+    #[must_use]
+    pub fn seen_by(&self, life: Arc<Life>, durable: Arc<Durable>) -> Self {
+        Self { inner: self.inner.clone(), life, durable }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

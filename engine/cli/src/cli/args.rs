@@ -1,7 +1,9 @@
 //! The command line as it is written.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::project::parse_duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Infrastructure as code in Rust
@@ -9,7 +11,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 #[command(name = "phx", version, max_term_width = 100, disable_help_subcommand = true, subcommand_required = true)]
 #[command(
     after_help = "AWS credentials, profile, region and endpoint come from where the aws CLI has them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).\n\
-Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 64 wrong usage, 130 interrupted."
+Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 5 stale plan, 64 wrong usage, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -62,8 +64,8 @@ pub(crate) enum Command {
     /// Delete everything that the stack has
     Destroy(Destroy),
     /// Record what the cloud has
-    Refresh,
-    /// The resources that phx remembers
+    Refresh(Refresh),
+    /// What phx remembers, and where it is kept
     #[command(subcommand)]
     State(State),
     /// Stacks, their outputs and their history
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// The lease that keeps two runs apart
     #[command(subcommand)]
     Lock(Lock),
+    /// Secrets that are configured for the stack, encrypted
+    #[command(subcommand)]
+    Secret(Secret),
     /// The dependencies between the program's resources
     Graph(Graph),
     /// Resource types and their fields
@@ -79,6 +84,10 @@ pub(crate) enum Command {
     /// The embedded AWS emulator as a server, for other tools
     #[command(subcommand)]
     Sandbox(Sandbox),
+    /// The points at which `PHX_CRASH_AT` can end the process
+    #[cfg(feature = "crash-points")]
+    #[command(hide = true)]
+    CrashPoints,
     /// Completions for a shell, to be sourced
     Completions {
         /// The shell
@@ -107,6 +116,19 @@ pub(crate) struct Refreshing {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Waiting {
+    /// Wait so long for a lease that someone else holds (10s, 5m), instead of giving up at once
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s", hide_default_value = true)]
+    pub(crate) wait_lock: Duration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Refresh {
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Targets {
     /// Only this resource and what it needs (a URN or an unambiguous name); can be repeated
     #[arg(long, value_name = "URN")]
@@ -125,6 +147,9 @@ pub(crate) struct Preview {
     /// Exit with 2 if there is something to do
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    /// Save the plan, for `up --plan`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -133,12 +158,17 @@ pub(crate) struct Up {
     pub(crate) refreshing: Refreshing,
     #[command(flatten)]
     pub(crate) targets: Targets,
+    /// Do exactly what this saved plan says, without asking; refused if program or state have moved on since
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["refresh", "target", "replace"])]
+    pub(crate) plan: Option<PathBuf>,
     /// Replace this resource; can be repeated
     #[arg(long, value_name = "URN")]
     pub(crate) replace: Vec<String>,
     /// At most so many steps at once, instead of as many as AWS takes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) parallel: Option<u32>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }
 
 #[derive(Args, Debug)]
@@ -151,16 +181,65 @@ pub(crate) struct Destroy {
     /// At most so many steps at once, instead of as many as AWS takes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) parallel: Option<u32>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum State {
+    /// Make the store ready: bucket and table, as they should be
+    Init {
+        /// Only print the least IAM policy that working with the store takes
+        #[arg(long)]
+        print_policy: bool,
+    },
     /// All resources
     List,
     /// One resource with its inputs and outputs
     Show {
         /// Its URN or unambiguous name
         urn: String,
+    },
+    /// Give a resource another name, without touching its object
+    Mv {
+        /// The resource: its URN or unambiguous name
+        old: String,
+        /// Its new URN or name
+        new: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Forget resources, and what was begun on them; their objects stay in the cloud
+    Rm {
+        /// Their URNs or unambiguous names
+        #[arg(required = true, value_name = "URN")]
+        urns: Vec<String>,
+        /// Also if others depend on them, or they are protected
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Write the state and its history as one JSON document
+    Export {
+        /// The file; without, stdout
+        file: Option<PathBuf>,
+    },
+    /// Put an exported state in the store
+    Import {
+        /// The file; `-` is stdin
+        file: PathBuf,
+        /// Also in place of a state of another lineage, or one that has come further
+        #[arg(long)]
+        force: bool,
+    },
+    /// Read everything that is kept of the stack, and name what is wrong with it
+    Verify,
+    /// Go back to an earlier checkpoint; without --to, list them, or go back from damage
+    Rollback {
+        /// The checkpoint's serial
+        #[arg(long, value_name = "SERIAL")]
+        to: Option<u64>,
     },
 }
 
@@ -184,6 +263,42 @@ pub(crate) enum Stack {
 pub(crate) enum Lock {
     /// Who holds the stack's lease
     Status,
+    /// Take the lease away from its holder, who can write nothing more
+    Break,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secret {
+    /// Set a secret: its value comes from stdin, or is asked for
+    Set {
+        /// Its name, as the program asks for it
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Show a secret's value in plaintext
+    Get {
+        /// Its name
+        name: String,
+    },
+    /// The names of the secrets that are set
+    List,
+    /// Remove a secret
+    Rm {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Encrypt all secrets of the stack anew, with a new key
+    Rotate {
+        /// Wrap the new key with this KMS key: an id, an ARN or alias/NAME
+        #[arg(long, value_name = "KEY", conflicts_with = "passphrase")]
+        kms: Option<String>,
+        /// Wrap it with a passphrase: PHX_NEW_PASSPHRASE, or asked for
+        #[arg(long)]
+        passphrase: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -230,7 +345,7 @@ pub(crate) enum Sandbox {
 impl Command {
     /// Whether the command works on what the program writes down, so that the `phx` driver has to build it.
     pub(crate) fn needs_program(&self) -> bool {
-        matches!(self, Self::Preview(_) | Self::Up(_) | Self::Destroy(_) | Self::Refresh | Self::Graph(_))
+        matches!(self, Self::Preview(_) | Self::Up(_) | Self::Destroy(_) | Self::Refresh(_) | Self::Graph(_))
     }
 }
 
@@ -258,9 +373,10 @@ mod tests {
           up           Create, change and delete until the cloud is as the program says
           destroy      Delete everything that the stack has
           refresh      Record what the cloud has
-          state        The resources that phx remembers
+          state        What phx remembers, and where it is kept
           stack        Stacks, their outputs and their history
           lock         The lease that keeps two runs apart
+          secret       Secrets that are configured for the stack, encrypted
           graph        The dependencies between the program's resources
           schema       Resource types and their fields
           sandbox      The embedded AWS emulator as a server, for other tools
@@ -284,8 +400,8 @@ mod tests {
 
         AWS credentials, profile, region and endpoint come from where the aws CLI has them (AWS_PROFILE,
         AWS_REGION, AWS_ENDPOINT_URL, …).
-        Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 64
-        wrong usage, 130 interrupted.
+        Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 5
+        stale plan, 64 wrong usage, 130 interrupted.
         ");
     }
 
@@ -310,13 +426,37 @@ mod tests {
         ] {
             assert!(parse(line).unwrap().command.needs_program(), "{line}");
         }
+        let Command::Up(up) = parse("up --plan p.plan --parallel 4").unwrap().command else { panic!() };
+        assert_eq!(up.plan, Some(PathBuf::from("p.plan")));
+        let Command::Destroy(destroy) = parse("destroy --wait-lock 90s").unwrap().command else { panic!() };
+        assert_eq!(destroy.waiting.wait_lock, Duration::from_secs(90));
+        let Command::Refresh(refresh) = parse("refresh").unwrap().command else { panic!() };
+        assert!(refresh.waiting.wait_lock.is_zero());
         let Command::Preview(preview) = parse("preview --refresh").unwrap().command else { panic!() };
         assert!(preview.refreshing.refresh);
         assert_eq!(parse("-C x preview -C y").unwrap().global.directory.unwrap(), PathBuf::from("y"));
-        for line in ["state list", "state show urn", "stack outputs --show-secrets", "lock status", "schema aws_vpc"] {
+        for line in [
+            "state list",
+            "state show urn",
+            "state mv a b",
+            "lock break",
+            "stack outputs --show-secrets",
+            "lock status",
+            "schema aws_vpc",
+        ] {
             assert!(!parse(line).unwrap().command.needs_program(), "{line}");
         }
-        for line in ["", "frobnicate", "up --paralell 3", "up --parallel 0", "state", "preview -v -q"] {
+        for line in [
+            "",
+            "frobnicate",
+            "up --paralell 3",
+            "up --parallel 0",
+            "state",
+            "preview -v -q",
+            "up --plan p --target a",
+            "up --plan p --refresh=false",
+            "up --plan p --replace a",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -13,12 +13,15 @@ use phx_engine::events::RunResult;
 use phx_engine::planner::PlanOptions;
 use phx_model::store::Store;
 use phx_model::{Program, Urn};
+use phx_state::secret::SealedStore;
 
-use super::args::{Destroy, Preview, Up};
+use super::args::{self, Destroy, Preview, Up};
 use super::cloud::{self, Cloud};
 use super::exit::{Exit, Usage};
 use super::interrupt;
 use super::reporter::Reporter;
+use super::saved;
+use super::secret;
 use super::ui::Ui;
 use super::wiring::{self, Context};
 use crate::project::{Project, StackSettings};
@@ -33,6 +36,8 @@ struct Ready {
     engine: Engine,
     reporter: Arc<Reporter>,
     options: RunOptions,
+    /// The store with its keys, for the secrets of saved plans.
+    sealed: SealedStore,
     began: Instant,
 }
 
@@ -44,6 +49,8 @@ struct Wanted<'a> {
     replace: &'a [String],
     /// The run changes the cloud or the state; otherwise it only looks.
     changing: bool,
+    /// How long to wait for the lease.
+    wait: Duration,
 }
 
 /// Finds and checks everything, down to whose credentials these are. `program` is what targets are looked for in, beside the state.
@@ -55,7 +62,7 @@ async fn ready(
     wanted: Wanted<'_>,
 ) -> anyhow::Result<Ready> {
     let began = Instant::now();
-    let store = cx.store(project)?;
+    let store = cx.store(project, &stack.name).await?;
     let settings = cx.engine_settings(project, wanted.parallel)?;
     let plan = PlanOptions {
         targets: resolve(wanted.targets, program, &stack, store.as_ref()).await?,
@@ -74,9 +81,13 @@ async fn ready(
         checked = cloud::check_account(&cloud, &stack, wanted.changing) => checked?,
     }
     let reporter = Arc::new(Reporter::new(cx.ui.clone(), cloud.aws.clone(), wanted.changing));
-    let engine = Engine::new(wiring::registry(&cloud.aws), store, reporter.clone(), settings);
-    let options = RunOptions { plan, refresh: wanted.refresh, interrupt, holder_who: wiring::who() };
-    Ok(Ready { stack, cloud, engine, reporter, options, began })
+    let registry = wiring::registry(&cloud.aws);
+    #[cfg(feature = "crash-points")]
+    let (registry, store) = (super::crash::registry(registry)?, super::crash::store(store)?);
+    let sealed = secret::sealed(cx, project, store)?;
+    let engine = Engine::new(registry, Arc::new(sealed.clone()), reporter.clone(), settings);
+    let options = RunOptions { plan, refresh: wanted.refresh, interrupt, holder_who: wiring::who(), wait: wanted.wait };
+    Ok(Ready { stack, cloud, engine, reporter, options, sealed, began })
 }
 
 /// Resources by their URNs or, where only one has it, by their names.
@@ -127,11 +138,20 @@ pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit
         targets: &args.targets.target,
         replace: &args.replace,
         changing: false,
+        wait: Duration::ZERO,
     };
     let ready = ready(cx, &project, stack, Some(&program), wanted).await?;
-    let planned = ready.engine.preview(&program, &ready.options).await;
+    let planned = match &args.out {
+        Some(_) => {
+            ready.engine.preview_to_save(&program, &ready.options).await.map(|(plan, saved)| (plan, Some(saved)))
+        }
+        None => ready.engine.preview(&program, &ready.options).await.map(|plan| (plan, None)),
+    };
     ready.reporter.pause();
-    let plan = planned?;
+    let (plan, to_save) = planned?;
+    if let (Some(path), Some(plan)) = (&args.out, &to_save) {
+        saved::write(path, plan, &ready.stack.name, &ready.sealed).await?;
+    }
     let (calls, elapsed) = (ready.cloud.aws.api_calls(), ready.began.elapsed());
     if cx.ui.json {
         let mut json = plan.to_json();
@@ -141,6 +161,9 @@ pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit
     }
     let note = paint(DIM, format_args!("({}, {})", duration(elapsed), count(calls, "API call")));
     cx.ui.say(&format!("{}{note}\n", render::plan::plan(&plan, cx.ui.view)));
+    if let Some(path) = &args.out {
+        cx.ui.say(&format!("Saved to {0}. `phx up --plan {0}` does exactly this.\n", path.display()));
+    }
     Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
 }
 
@@ -155,10 +178,30 @@ pub(crate) async fn up(cx: &Context, args: &Up) -> anyhow::Result<Exit> {
         targets: &args.targets.target,
         replace: &args.replace,
         changing: true,
+        wait: args.waiting.wait_lock,
+    };
+    let planned = match &args.plan {
+        Some(path) => {
+            let planned = saved::read(path)?;
+            planned.belongs_to(&stack.project, &stack.name).map_err(EngineError::from)?;
+            Some((path, planned))
+        }
+        None => None,
     };
     let ready = ready(cx, &project, stack, Some(&program), wanted).await?;
     let approval = Approval::new(cx.ui.clone(), &ready, "Do this?");
-    let report = ready.engine.up(&program, &ready.options, &|plan: &Plan| approval.ask(plan)).await;
+    let report = match planned {
+        Some((path, planned)) => {
+            let planned = saved::open(path, planned, &ready.stack.name, &ready.sealed).await?;
+            // Whoever gave the plan has approved it.
+            let show = |plan: &Plan| {
+                approval.show(plan);
+                true
+            };
+            ready.engine.up_saved(&program, &planned, &ready.options, &show).await
+        }
+        None => ready.engine.up(&program, &ready.options, &|plan: &Plan| approval.ask(plan)).await,
+    };
     finish(cx, "up", ready, report, Some(&approval)).await
 }
 
@@ -172,6 +215,7 @@ pub(crate) async fn destroy(cx: &Context, args: &Destroy) -> anyhow::Result<Exit
         targets: &args.target,
         replace: &[],
         changing: true,
+        wait: args.waiting.wait_lock,
     };
     let ready = ready(cx, &project, stack, None, wanted).await?;
     let question = format!("Delete all this from {}?", ready.stack.name);
@@ -182,10 +226,11 @@ pub(crate) async fn destroy(cx: &Context, args: &Destroy) -> anyhow::Result<Exit
 }
 
 /// `phx refresh`
-pub(crate) async fn refresh(cx: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn refresh(cx: &Context, args: &args::Refresh) -> anyhow::Result<Exit> {
     let project = cx.project()?;
     let stack = cx.stack(&project)?;
-    let wanted = Wanted { parallel: None, refresh: true, targets: &[], replace: &[], changing: true };
+    let wait = args.waiting.wait_lock;
+    let wanted = Wanted { parallel: None, refresh: true, targets: &[], replace: &[], changing: true, wait };
     let ready = ready(cx, &project, stack, None, wanted).await?;
     let report = ready.engine.refresh(&ready.stack.project, &ready.stack.name, &ready.options).await;
     finish(cx, "refresh", ready, report, None).await
@@ -254,9 +299,13 @@ impl Approval {
         Self { ui, reporter, interrupt, question: question.to_owned(), refused: Mutex::default() }
     }
 
-    fn ask(&self, plan: &Plan) -> bool {
+    fn show(&self, plan: &Plan) {
         self.reporter.pause();
         self.ui.say(&format!("\n{}\n", render::plan::plan(plan, self.ui.view)));
+    }
+
+    fn ask(&self, plan: &Plan) -> bool {
+        self.show(plan);
         if plan.is_empty() || self.ui.yes {
             return true;
         }

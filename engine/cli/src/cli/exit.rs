@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     Changes,
     /// Someone else has the stack's lease.
     Leased,
+    /// The saved plan was made from another program or state.
+    Stale,
     /// The command line is wrong.
     Usage,
     /// Stopped from outside; what was in flight is settled and recorded.
@@ -32,6 +34,7 @@ impl From<Exit> for ExitCode {
             Exit::Error => 1,
             Exit::Changes => 2,
             Exit::Leased => 3,
+            Exit::Stale => 5,
             Exit::Usage => 64,
             Exit::Interrupted => 130,
         })
@@ -53,6 +56,7 @@ pub(crate) fn exit_of(error: &anyhow::Error) -> Exit {
                 return Exit::Leased;
             }
             (Some(EngineError::Interrupted), _) => return Exit::Interrupted,
+            (Some(EngineError::Stale(_)), _) => return Exit::Stale,
             _ => {}
         }
         if cause.is::<Usage>() || matches!(cause.downcast_ref(), Some(crate::project::ProjectError::NoStack { .. })) {
@@ -139,6 +143,7 @@ mod tests {
         assert_eq!(exit(anyhow!(EngineError::Store(leased()))), Exit::Leased);
         assert_eq!(exit(Err::<(), _>(leased()).context("while listing").unwrap_err()), Exit::Leased);
         assert_eq!(exit(anyhow!(EngineError::Interrupted)), Exit::Interrupted);
+        assert_eq!(exit(anyhow!(EngineError::Stale(vec!["x".into()])).context("p.plan")), Exit::Stale);
         assert_eq!(exit(anyhow!(Usage("no".into())).context("x")), Exit::Usage);
         assert_eq!(exit(anyhow!("anything")), Exit::Error);
         assert_eq!(exit(anyhow!(EngineError::Declined)), Exit::Error);

@@ -1,4 +1,4 @@
-//! The commands that look at what is recorded: state, stack, lock. They call no cloud and take no lease.
+//! The commands that look at what is recorded: `state list`, `state show`, `stack …`. They call no cloud and take no lease.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,30 +13,18 @@ use serde_json::{Value as Json, json};
 
 use super::args;
 use super::change::named;
-use super::exit::Exit;
+use super::exit::{self, Exit};
+use super::secret;
+use super::ui::Ui;
 use super::wiring::Context;
+use crate::project::Project;
 use crate::render::outcome::outputs;
 use crate::render::style::clean;
 use crate::render::table::{properties, table};
 use crate::render::{duration, thousands};
 
-/// `phx state …`
-pub(crate) async fn state(cx: &Context, command: &args::State) -> anyhow::Result<Exit> {
-    let project = cx.project()?;
-    let store = cx.store(&project)?;
-    let name = cx.known_stack(&project, store.as_ref()).await?;
-    let state = store.load(&name).await?;
-    match command {
-        args::State::List => list(cx, &name, state.as_ref())?,
-        args::State::Show { urn } => {
-            let state = state.ok_or_else(|| anyhow!("the stack {name} has no state yet\n  hint: `phx up` makes it"))?;
-            show(cx, urn, &state)?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
-fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -> anyhow::Result<()> {
+/// `phx state list`
+pub(super) fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -> anyhow::Result<Exit> {
     let none = BTreeMap::new();
     let resources = state.map_or(&none, |s| &s.resources);
     let deposed: Vec<_> = state.into_iter().flat_map(|s| &s.deposed).collect();
@@ -44,16 +32,18 @@ fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -> anyhow::R
     let entry =
         |urn: &Urn, record: &Record| json!({"urn": urn, "type": urn.type_name(), "name": urn.name(), "id": record.id});
     if cx.ui.json {
-        return cx.ui.answer(&json!({
+        cx.ui.answer(&json!({
             "stack": name,
             "serial": state.map_or(0, |s| s.serial),
             "resources": resources.iter().map(|(urn, r)| entry(urn, r)).collect::<Vec<_>>(),
             "deposed": deposed.iter().map(|d| entry(&d.urn, &d.record)).collect::<Vec<_>>(),
             "open": open.iter().map(|i| json!({"intent": i.id, "urn": i.urn, "change": i.change.verb(), "time": i.time})).collect::<Vec<_>>(),
-        }));
+        }))?;
+        return Ok(Exit::Done);
     }
     if resources.is_empty() && deposed.is_empty() && open.is_empty() {
-        return cx.ui.text(&format!("The stack {name} has no resources.\n"));
+        cx.ui.text(&format!("The stack {name} has no resources.\n"))?;
+        return Ok(Exit::Done);
     }
     let row = |urn: &Urn, record: &Record, note: &str| {
         [urn.name().to_owned(), urn.type_name().to_owned(), clean(&record.id).into_owned(), note.to_owned()]
@@ -76,10 +66,12 @@ fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -> anyhow::R
             format!("to {} it was begun {} and is not known to be done", intent.change.verb(), time(intent.time));
         rows.push(row(&intent.urn, &Record::default(), &note));
     }
-    cx.ui.text(&table(["NAME", "TYPE", "ID", "NOTE"], &rows))
+    cx.ui.text(&table(["NAME", "TYPE", "ID", "NOTE"], &rows))?;
+    Ok(Exit::Done)
 }
 
-fn show(cx: &Context, text: &str, state: &StackState) -> anyhow::Result<()> {
+/// `phx state show`
+pub(super) fn show(cx: &Context, text: &str, state: &StackState) -> anyhow::Result<Exit> {
     let known: BTreeSet<Urn> = state.resources.keys().cloned().collect();
     let urn = named(text, &known)?;
     let record = state
@@ -88,12 +80,13 @@ fn show(cx: &Context, text: &str, state: &StackState) -> anyhow::Result<()> {
         .ok_or_else(|| anyhow!("{urn} is not in the state\n  hint: `phx state list` shows what is"))?;
     let redacted = |map: &ValueMap| -> Json { map.iter().map(|(k, v)| (k.clone(), v.to_redacted_json())).collect() };
     if cx.ui.json {
-        return cx.ui.answer(&json!({
+        cx.ui.answer(&json!({
             "urn": urn, "type": urn.type_name(), "name": urn.name(), "id": record.id, "provider": record.provider.0,
             "inputs": redacted(&record.inputs), "outputs": redacted(&record.outputs), "drift": redacted(&record.drift),
             "depends_on": record.depends_on, "protect": record.protect, "retain": record.retain,
             "incomplete": record.incomplete, "uncertain": record.uncertain,
-        }));
+        }))?;
+        return Ok(Exit::Done);
     }
     let mut rows = vec![("urn", urn.to_string()), ("id", clean(&record.id).into_owned())];
     let flags = [("protected", record.protect), ("retained", record.retain), ("not finished", record.incomplete)];
@@ -113,24 +106,26 @@ fn show(cx: &Context, text: &str, state: &StackState) -> anyhow::Result<()> {
         page.push_str("depends on\n");
         page.extend(record.depends_on.iter().map(|d| format!("  {d}\n")));
     }
-    cx.ui.text(&page)
+    cx.ui.text(&page)?;
+    Ok(Exit::Done)
 }
 
 /// `phx stack …`
 pub(crate) async fn stack(cx: &Context, command: &args::Stack) -> anyhow::Result<Exit> {
     let project = cx.project()?;
-    let store = cx.store(&project)?;
     if let args::Stack::List = command {
-        let mut names: BTreeSet<StackName> = project.stacks()?.into_iter().collect();
-        names.extend(store.stacks().await?);
-        stacks(cx, names, store.as_ref()).await?;
-        return Ok(Exit::Done);
+        return stacks(cx, &project).await;
     }
-    let name = cx.known_stack(&project, store.as_ref()).await?;
+    let (name, store) = cx.known_stack(&project).await?;
     match command {
         args::Stack::List => {}
         args::Stack::Outputs { name: output, show_secrets } => {
-            let outputs = store.load(&name).await?.map(|s| s.outputs).unwrap_or_default();
+            // Only who wants to see secrets needs a key.
+            let state = match show_secrets {
+                true => secret::sealed(cx, &project, store)?.load(&name).await?,
+                false => store.load(&name).await?,
+            };
+            let outputs = state.map(|s| s.outputs).unwrap_or_default();
             stack_outputs(cx, &name, &outputs, output.as_deref(), *show_secrets)?;
         }
         args::Stack::History => history(cx, &name, &store.history(&name).await?)?,
@@ -138,9 +133,36 @@ pub(crate) async fn stack(cx: &Context, command: &args::Stack) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-async fn stacks(cx: &Context, names: BTreeSet<StackName>, store: &dyn Store) -> anyhow::Result<()> {
+/// The stacks that have a file, and those that have a state in any of the project's stores.
+async fn stacks(cx: &Context, project: &Project) -> anyhow::Result<Exit> {
+    let stores = cx.stores(project).await?;
+    let mut found: BTreeSet<(StackName, usize)> = BTreeSet::new();
+    let mut failed = Vec::new();
+    for (at, (_, store)) in stores.iter().enumerate() {
+        match store.stacks().await {
+            Ok(names) => found.extend(names.into_iter().map(|name| (name, at))),
+            Err(error) => failed.push((at, error)),
+        }
+    }
+    for name in project.stacks()? {
+        let own = cx.store_of(project, &name)?;
+        found.extend(stores.iter().position(|(url, _)| *url == own).map(|at| (name, at)));
+    }
     let (mut json, mut rows) = (Vec::new(), Vec::new());
-    for name in names {
+    for (name, at) in found {
+        let Some((url, store)) = stores.get(at) else { continue };
+        if failed.iter().any(|(failed, _)| *failed == at) {
+            json.push(json!({ "name": name, "state": store.location(), "error": true }));
+            rows.push([
+                name.to_string(),
+                String::new(),
+                String::new(),
+                "not known, see below".to_owned(),
+                store.location(),
+            ]);
+            continue;
+        }
+        let own = cx.store_of(project, &name)? == *url;
         let state = store.load(&name).await?;
         let last = store.history(&name).await?.pop();
         let resources = state.as_ref().map_or(0, |s| s.resources.len() as u64);
@@ -149,16 +171,34 @@ async fn stacks(cx: &Context, names: BTreeSet<StackName>, store: &dyn Store) -> 
         json.push(json!({
             "name": name, "resources": resources, "serial": serial,
             "last": last.as_ref().map(|o| json!({"kind": o.kind, "result": o.result, "ended": o.ended})),
+            "state": store.location(), "stray": !own,
         }));
-        rows.push([name.to_string(), thousands(resources), serial.to_string(), said]);
+        let note = if own { "" } else { " (left here: phx.toml says that the stack's state is elsewhere)" };
+        rows.push([
+            name.to_string(),
+            thousands(resources),
+            serial.to_string(),
+            said,
+            format!("{}{note}", store.location()),
+        ]);
     }
     if cx.ui.json {
-        return cx.ui.answer(&json!({ "stacks": json }));
+        cx.ui.answer(&json!({ "stacks": json }))?;
+    } else if rows.is_empty() && failed.is_empty() {
+        cx.ui.text("There are no stacks yet: write a file such as dev.toml beside phx.toml.\n")?;
+    } else if stores.len() > 1 {
+        cx.ui.text(&table(["STACK", "RESOURCES", "SERIAL", "LAST OPERATION", "STATE"], &rows))?;
+    } else {
+        let rows: Vec<_> =
+            rows.into_iter().map(|[name, resources, serial, last, _]| [name, resources, serial, last]).collect();
+        cx.ui.text(&table(["STACK", "RESOURCES", "SERIAL", "LAST OPERATION"], &rows))?;
     }
-    if rows.is_empty() {
-        return cx.ui.text("There are no stacks yet: write a file such as dev.toml beside phx.toml.\n");
+    let mut exit = Exit::Done;
+    for (_, error) in failed {
+        Ui::note(&exit::describe(&anyhow!(error)));
+        exit = Exit::Error;
     }
-    cx.ui.text(&table(["STACK", "RESOURCES", "SERIAL", "LAST OPERATION"], &rows))
+    Ok(exit)
 }
 
 fn stack_outputs(
@@ -242,38 +282,8 @@ fn summary(sum: &Summary) -> String {
     if parts.is_empty() { "none".to_owned() } else { parts.join(" ") }
 }
 
-/// `phx lock status`
-pub(crate) async fn lock_status(cx: &Context) -> anyhow::Result<Exit> {
-    let project = cx.project()?;
-    let store = cx.store(&project)?;
-    let name = cx.known_stack(&project, store.as_ref()).await?;
-    let lease = store.lease(&name).await?;
-    if cx.ui.json {
-        cx.ui.answer(&json!({ "stack": name, "held": lease.is_some(), "lease": lease }))?;
-        return Ok(Exit::Done);
-    }
-    let Some(lease) = lease else {
-        cx.ui.text(&format!("Nobody holds the lease of {name}.\n"))?;
-        return Ok(Exit::Done);
-    };
-    let ago = Duration::try_from(Timestamp::now().duration_since(lease.acquired)).unwrap_or_default();
-    cx.ui.text(&properties(&[
-        ("stack", name.to_string()),
-        ("held by", format!("{} (process {})", clean(&lease.holder.who), lease.holder.pid)),
-        ("for", clean(&lease.holder.kind).into_owned()),
-        ("operation", clean(&lease.holder.operation.0).into_owned()),
-        ("generation", lease.generation.to_string()),
-        ("since", format!("{} ({} ago)", time(lease.acquired), duration(ago))),
-        (
-            "until",
-            lease.expires.map_or_else(|| "its process ends".to_owned(), |t| format!("{}, unless renewed", time(t))),
-        ),
-    ]))?;
-    Ok(Exit::Done)
-}
-
 /// A time to the second.
-fn time(time: Timestamp) -> String {
+pub(super) fn time(time: Timestamp) -> String {
     let seconds = Timestamp::from_second(time.as_second()).unwrap_or(time);
     seconds.to_string()
 }

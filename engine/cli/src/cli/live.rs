@@ -113,7 +113,8 @@ impl Board {
                 self.running.remove(&(urn.clone(), *op));
                 self.failed += 1;
             }
-            Event::OperationStarted { .. }
+            Event::LeaseAwaited { .. }
+            | Event::OperationStarted { .. }
             | Event::Recovered { .. }
             | Event::StepSkipped { .. }
             | Event::OperationDone { .. } => {}

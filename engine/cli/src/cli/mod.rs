@@ -1,20 +1,28 @@
 //! The command line: the `phx` driver's and every program's.
 
 mod args;
+mod ask;
 mod change;
 mod cloud;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod driver;
+mod edit;
 mod exit;
 mod graph;
 mod inspect;
 mod interrupt;
 mod live;
+mod lock;
 mod log;
 mod reporter;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod saved;
 mod scaffold;
 mod schema;
+mod secret;
+mod state;
 mod ui;
 mod wiring;
 
@@ -106,14 +114,17 @@ async fn dispatch_async(cx: &Context, command: &Command) -> anyhow::Result<Exit>
         Command::Preview(preview) => change::preview(cx, preview).await,
         Command::Up(up) => change::up(cx, up).await,
         Command::Destroy(destroy) => change::destroy(cx, destroy).await,
-        Command::Refresh => change::refresh(cx).await,
-        Command::State(state) => inspect::state(cx, state).await,
+        Command::Refresh(refresh) => change::refresh(cx, refresh).await,
+        Command::State(command) => state::state(cx, command).await,
         Command::Stack(stack) => inspect::stack(cx, stack).await,
-        Command::Lock(args::Lock::Status) => inspect::lock_status(cx).await,
+        Command::Lock(command) => lock::lock(cx, command).await,
+        Command::Secret(command) => secret::secret(cx, command).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(command) => sandbox::sandbox(cx, command).await,
         #[cfg(not(feature = "sandbox"))]
         Command::Sandbox(_) => Err(cloud::no_sandbox()),
+        #[cfg(feature = "crash-points")]
+        Command::CrashPoints => crash::list(cx),
         Command::New(_) | Command::Schema(_) | Command::Graph(_) | Command::Completions { .. } => {
             // `dispatch` has done these: they wait for nothing.
             Ok(Exit::Done)

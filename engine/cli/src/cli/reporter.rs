@@ -60,6 +60,11 @@ impl Reporter {
     }
 
     fn tell(&self, event: &Event) {
+        if let Event::LeaseAwaited { .. } = event {
+            // Nothing is drawn yet. Who looks at a run that does not begin has to see why, also if little is told otherwise.
+            Ui::note(&events::line(event, false).map(|line| line + "\n").unwrap_or_default());
+            return;
+        }
         let mut state = self.state();
         if self.ui.is_live() {
             let ui = &self.ui;

@@ -9,15 +9,17 @@ use phx_aws::Aws;
 use phx_engine::graph::Graph;
 use phx_model::Program;
 use phx_model::driver::Registry;
+use phx_model::error::ErrorKind;
 use phx_model::state::OperationId;
 use phx_model::store::Store;
 use phx_model::urn::StackName;
+use phx_state::{S3Store, S3Url};
 
 use super::args::Global;
 use super::exit::Usage;
 use super::ui::Ui;
 use super::{ProgramFn, Role};
-use crate::project::{DEFAULT_STATE, Project, StackSettings, parse_duration};
+use crate::project::{Project, StackSettings, parse_duration};
 
 /// What every command gets.
 pub(crate) struct Context {
@@ -30,7 +32,7 @@ pub(crate) struct Context {
 }
 
 /// A variable of the environment; an empty one is as good as none.
-fn env(name: &str) -> anyhow::Result<Option<String>> {
+pub(super) fn env(name: &str) -> anyhow::Result<Option<String>> {
     match std::env::var(name) {
         Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => Ok(Some(text)),
@@ -69,13 +71,14 @@ impl Context {
         Ok(project.stack(&name)?)
     }
 
-    /// The name of the stack that the command is about: one that has a file or a state.
-    pub(crate) async fn known_stack(&self, project: &Project, store: &dyn Store) -> anyhow::Result<StackName> {
+    /// The name of the stack that the command is about, one that has a file or a state, and the store of its state.
+    pub(crate) async fn known_stack(&self, project: &Project) -> anyhow::Result<(StackName, Arc<dyn Store>)> {
         let name = project.stack_name(self.given_stack()?.as_deref())?;
+        let store = self.store(project, &name).await?;
         if !project.stacks()?.contains(&name) && !store.stacks().await?.contains(&name) {
             project.stack(&name)?;
         }
-        Ok(name)
+        Ok((name, store))
     }
 
     /// The program, written down for a stack and checked as far as it can be without a cloud.
@@ -88,21 +91,23 @@ impl Context {
         Ok(program)
     }
 
-    /// Where state is: a URL, the folder that a relative one begins in, and whether it was named for this run.
-    fn state_url(&self, project: &Project) -> anyhow::Result<(String, PathBuf, bool)> {
+    /// Where a stack's state is, or the states of all that have no place of their own: a URL, the folder that a relative one begins in, and
+    /// whether it was named for this run.
+    fn state_url(&self, project: &Project, stack: Option<&StackName>) -> anyhow::Result<(String, PathBuf, bool)> {
         let given = match &self.global.state {
             Some(url) => Some(url.clone()),
             None => env("PHX_STATE")?,
         };
         Ok(match given {
             Some(url) => (url, std::env::current_dir().context("finding the current folder")?, true),
-            None => (project.state.clone().unwrap_or_else(|| DEFAULT_STATE.to_owned()), project.dir.clone(), false),
+            None => (project.state_url(stack).to_owned(), project.dir.clone(), false),
         })
     }
 
     /// The folder of the sandbox and of its stacks' states: beside the real states and never among them.
     pub(crate) fn sandbox_folder(&self, project: &Project) -> anyhow::Result<PathBuf> {
-        let (url, base, explicit) = self.state_url(project)?;
+        // The sandbox is the project's and not a stack's.
+        let (url, base, explicit) = self.state_url(project, None)?;
         let folder = match (folder(&url), explicit) {
             (Some(path), _) => base.join(path),
             // What happens in the sandbox stays on this machine, so its state does too.
@@ -114,14 +119,45 @@ impl Context {
         Ok(folder.join("sandbox"))
     }
 
-    /// The store of the project's state.
-    pub(crate) fn store(&self, project: &Project) -> anyhow::Result<Arc<dyn Store>> {
-        let (url, base, _) = self.state_url(project)?;
-        let url = match self.global.sandbox {
-            true => format!("file://{}", self.sandbox_folder(project)?.join("state").display()),
-            false => url,
-        };
-        Ok(phx_state::open(&url, &base, &project.name)?)
+    /// Where the state of a stack is in this run, or the states of all that have no place of their own: a URL, and the folder that a relative
+    /// one begins in.
+    fn state_place(&self, project: &Project, stack: Option<&StackName>) -> anyhow::Result<(String, PathBuf)> {
+        let (url, base, _) = self.state_url(project, stack)?;
+        Ok(match self.global.sandbox {
+            true => (format!("file://{}", self.sandbox_folder(project)?.join("state").display()), base),
+            false => (url, base),
+        })
+    }
+
+    /// The store of a stack's state. Opening one calls nobody.
+    pub(crate) async fn store(&self, project: &Project, stack: &StackName) -> anyhow::Result<Arc<dyn Store>> {
+        let (url, base) = self.state_place(project, Some(stack))?;
+        open_store(&url, &base, project).await
+    }
+
+    /// All stores that the project keeps states in, each with the URL it was named by: the common one first.
+    pub(crate) async fn stores(&self, project: &Project) -> anyhow::Result<Vec<(String, Arc<dyn Store>)>> {
+        let mut stores: Vec<(String, Arc<dyn Store>)> = Vec::new();
+        for stack in std::iter::once(None).chain(project.states.keys().map(Some)) {
+            let (url, base) = self.state_place(project, stack)?;
+            if stores.iter().all(|(known, _)| *known != url) {
+                let store = open_store(&url, &base, project).await?;
+                stores.push((url, store));
+            }
+        }
+        Ok(stores)
+    }
+
+    /// The same, or only the one of the stack that was named.
+    pub(crate) async fn stores_wanted(&self, project: &Project) -> anyhow::Result<Vec<(String, Arc<dyn Store>)>> {
+        let Some(given) = self.given_stack()? else { return self.stores(project).await };
+        let stack = project.stack_name(Some(&given))?;
+        Ok(vec![(self.store_of(project, &stack)?, self.store(project, &stack).await?)])
+    }
+
+    /// Which of the project's [`stores`](Self::stores) is a stack's own: its URL.
+    pub(crate) fn store_of(&self, project: &Project, stack: &StackName) -> anyhow::Result<String> {
+        Ok(self.state_place(project, Some(stack))?.0)
     }
 
     /// How the engine works.
@@ -143,6 +179,34 @@ impl Context {
             ..defaults
         })
     }
+}
+
+/// Opens a store. The way to AWS, where it takes one, is that of the SDK's own settings, in the region that the URL names: a stack's account and
+/// region say where its resources are, and its state may be elsewhere.
+pub(crate) async fn open_store(url: &str, base: &Path, project: &Project) -> anyhow::Result<Arc<dyn Store>> {
+    let store = phx_state::open_with_aws(url, base, &project.name, way_to_aws).await?;
+    #[cfg(feature = "crash-points")]
+    let store = super::crash::opened(store, &project.name)?;
+    Ok(store)
+}
+
+/// The store at an `s3://` URL, to be made ready. Nothing is called yet.
+pub(crate) async fn open_s3(url: &str, project: &Project) -> anyhow::Result<S3Store> {
+    let parsed = S3Url::parse(url)?;
+    let config =
+        way_to_aws(parsed.region.clone()).await.map_err(|e| anyhow!("opening the state store {parsed}: {e}"))?;
+    Ok(S3Store::new(&parsed, project.name.clone(), &config)?)
+}
+
+async fn way_to_aws(region: Option<String>) -> Result<phx_state::SdkConfig, String> {
+    let config = Aws::builder().region(region.clone()).build().sdk_config().await;
+    config.map_err(|e| match (e.kind, region) {
+        // Nothing else can be wrong before anything is called.
+        (ErrorKind::Invalid, None) => {
+            "no AWS region is set\n  hint: add region=REGION to the URL's parameters, or set AWS_REGION or the profile's region".to_owned()
+        }
+        _ => e.to_string(),
+    })
 }
 
 /// The folder that a URL names, if it names one.

@@ -25,6 +25,15 @@ pub(crate) fn json(event: &Event, time: Timestamp, api_calls: u64) -> serde_json
 /// The event as a line of a log; `None` if it is not worth one. `verbose` has the beginnings as well as the ends.
 pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
     Some(match event {
+        Event::LeaseAwaited { lease, wait_ms } => format!(
+            "{} for the lease of {} (process {}, {}, since {}), for {} at the most",
+            paint(CHANGE, "waiting"),
+            clean(&lease.holder.who),
+            lease.holder.pid,
+            clean(&lease.holder.kind),
+            lease.acquired,
+            millis(*wait_ms)
+        ),
         Event::OperationStarted { kind, stack, lease, .. } => format!(
             "{kind} of {} by {} {}",
             paint(STRONG, stack),

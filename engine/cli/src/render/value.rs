@@ -102,7 +102,7 @@ fn write(value: &Value, depth: Option<usize>, out: &mut String) {
         Value::Float(x) => out.push_str(&x.to_string()),
         Value::String(text) => quote(text, out),
         Value::Unknown => out.push_str(UNKNOWN),
-        Value::Secret(_) => out.push_str(REDACTED),
+        Value::Secret(_) | Value::Sealed(_) => out.push_str(REDACTED),
         Value::List(items) => {
             let depth = depth.filter(|_| !short(value));
             sequence(('[', ']'), depth, items.len(), out, |i, depth, out| write(&items[i], depth, out));

@@ -12,6 +12,7 @@ use crate::graph::GraphError;
 use crate::journal::JournalError;
 use crate::plan::Plan;
 use crate::planner::PlanError;
+use crate::saved::SavedPlanError;
 
 /// Why an operation did not come to its end. A step that fails is no such error: it is in the report.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,15 @@ pub enum EngineError {
         /// Its type.
         type_name: String,
     },
+    /// The plan cannot be saved, or the saved one not used.
+    #[error(transparent)]
+    Saved(#[from] SavedPlanError),
+    /// The saved plan was made from another program or state.
+    #[error(
+        "the saved plan is stale, so nothing was changed:\n{}\n  hint: `phx preview --out FILE` shows and saves what would be done now",
+        lines(.0.iter().cloned())
+    )]
+    Stale(Vec<String>),
     /// An export has no value, though everything it is made of is there. All steps were done and recorded.
     #[error("everything was done and recorded, but the export {name:?} has no value: {error}")]
     Export {

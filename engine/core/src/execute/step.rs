@@ -9,16 +9,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use phx_model::driver::{Created, Cx, Driver};
 use phx_model::error::ErrorKind;
-use phx_model::schema::Identity;
+use phx_model::schema::{Identity, Kind};
 use phx_model::stack::Declared;
 use phx_model::state::{Change, Entry, Intent, IntentId, Outcome, ProviderKey, Record};
-use phx_model::{CloudError, Urn, ValueMap};
+use phx_model::{CloudError, Urn, Value, ValueMap};
 use tokio::time::Instant;
 
 use super::Run;
 use super::wish::{Changes, Recorded, Wish};
 use crate::events::{Event, StepOp};
-use crate::journal::JournalError;
+use crate::journal::{Journal, JournalError};
 use crate::plan::Step;
 use crate::recover::find_until;
 use crate::refresh::mark_secret_outputs;
@@ -53,6 +53,16 @@ enum NotCreated {
     Refused(CloudError),
     /// It cannot be told whether there is one.
     Unclear(CloudError),
+    /// The lease was over before a call could be made.
+    Stopped(JournalError),
+}
+
+/// Why a call gave nothing.
+enum Missed {
+    /// The cloud's answer.
+    Cloud(CloudError),
+    /// The lease was over, so it was not made.
+    Lease(JournalError),
 }
 
 impl Work {
@@ -71,29 +81,33 @@ impl Work {
 /// A verb at work on an object: whom it tells what it waits for, and until when it may take.
 struct Verb<'a> {
     driver: &'a dyn Driver,
+    journal: &'a Journal,
     cx: Cx,
     deadline: Instant,
 }
 
 impl Verb<'_> {
-    /// Makes a call, for as long as the verb may take.
-    async fn call<T>(&self, call: impl Future<Output = Result<T, CloudError>>) -> Result<T, CloudError> {
+    /// Makes a call, for as long as the verb may take; but none once the lease is over, however long ago the intent was written.
+    async fn call<T>(&self, call: impl Future<Output = Result<T, CloudError>>) -> Result<T, Missed> {
+        self.journal.held().map_err(Missed::Lease)?;
         match tokio::time::timeout_at(self.deadline, call).await {
-            Ok(result) => result,
-            Err(_) => Err(CloudError::local(ErrorKind::TimedOut, format!("it took longer than {:?}", self.cx.timeout))
-                .hint("if it needs more time than that, give it more with the `timeouts` option")),
+            Ok(result) => result.map_err(Missed::Cloud),
+            Err(_) => Err(Missed::Cloud(
+                CloudError::local(ErrorKind::TimedOut, format!("it took longer than {:?}", self.cx.timeout))
+                    .hint("if it needs more time than that, give it more with the `timeouts` option"),
+            )),
         }
     }
 
     /// Makes a call that may be repeated, and repeats it while it is not clear whether it had an effect.
-    async fn repeat<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, CloudError>
+    async fn repeat<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, Missed>
     where
         F: Future<Output = Result<T, CloudError>>,
     {
         let mut pause = Duration::from_millis(200);
         for _ in 1..ATTEMPTS {
             match self.call(call()).await {
-                Err(error) if error.kind == ErrorKind::Ambiguous => {}
+                Err(Missed::Cloud(error)) if error.kind == ErrorKind::Ambiguous => {}
                 result => return result,
             }
             tokio::time::sleep_until(self.deadline.min(Instant::now() + pause)).await;
@@ -140,7 +154,7 @@ impl Run<'_> {
             sink.event(&Event::StepWaiting { urn: urn.clone(), op, message: message.to_owned(), elapsed_ms });
         });
         let cx = Cx { provider: provider.clone(), progress, timeout };
-        Ok(Verb { driver: driver.as_ref(), cx, deadline: Instant::now() + timeout })
+        Ok(Verb { driver: driver.as_ref(), journal: self.journal, cx, deadline: Instant::now() + timeout })
     }
 
     fn declared(&self, urn: &Urn) -> Result<&Declared, CloudError> {
@@ -190,6 +204,7 @@ impl Run<'_> {
                 };
                 return Err(error.hint(hint).into());
             }
+            Err(NotCreated::Stopped(error)) => return Err(error.into()),
         };
         mark_secret_outputs(declared.schema, &mut created.outputs);
         let Created { id, outputs, complete } = created;
@@ -212,7 +227,8 @@ impl Run<'_> {
         loop {
             let error = match verb.call(verb.driver.create(&verb.cx, want, intent)).await {
                 Ok(created) => return Ok(created),
-                Err(error) => error,
+                Err(Missed::Cloud(error)) => error,
+                Err(Missed::Lease(error)) => return Err(NotCreated::Stopped(error)),
             };
             let taken = error.kind == ErrorKind::AlreadyExists;
             unclear |= error.is_ambiguous();
@@ -226,6 +242,7 @@ impl Run<'_> {
             // A name that is taken may be taken by this very intent: by an attempt whose answer was lost, here or inside a client.
             // The latter is rare, and not worth keeping everybody waiting whose name is simply taken.
             let grace = self.settings.recovery_grace / if unclear { 1 } else { 4 };
+            self.journal.held().map_err(NotCreated::Stopped)?;
             match find_until(verb.driver, &verb.cx, want, intent, Instant::now() + grace).await {
                 Ok(Some(found)) => return Ok(Created { complete: false, ..found }),
                 Ok(None) if taken && !unclear => return Err(NotCreated::Refused(error)),
@@ -256,15 +273,29 @@ impl Run<'_> {
             let mut record = Record { incomplete: false, ..record.clone() };
             record.outputs = outputs.unwrap_or(record.outputs);
             let drift = std::mem::take(&mut record.drift);
-            let (ours, others) = drift.into_iter().partition(|(name, _)| want.contains_key(name));
+            let (ours, others): (ValueMap, _) = drift.into_iter().partition(|(name, _)| want.contains_key(name));
             record.drift = others;
-            record.uncertain.extend(ValueMap::into_keys(ours));
+            for (name, seen) in ours {
+                // Whoever is to take a foreign tag away has to be told that it is there.
+                let is_map = verb.driver.schema().field(&name).is_some_and(|f| matches!(f.kind, Kind::Map(_)));
+                if let (true, Value::Map(seen), Some(Value::Map(set))) = (is_map, seen, want.get(&name)) {
+                    let mut all = set.clone();
+                    all.extend(seen);
+                    record.drift.insert(name.clone(), Value::Map(all));
+                }
+                record.uncertain.insert(name);
+            }
             entries.push(Entry::Recorded { urn: urn.clone(), record: Box::new(record) });
         }
         Ok(self.journal.append(entries).await?)
     }
 
-    async fn failed(&self, intent: IntentId, error: CloudError) -> Stop {
+    /// Records that a change failed. One that was not even tried stays open.
+    async fn failed(&self, intent: IntentId, missed: Missed) -> Stop {
+        let error = match missed {
+            Missed::Cloud(error) => error,
+            Missed::Lease(error) => return Stop::Journal(error),
+        };
         let outcome = Outcome::Failed { error: error.to_string() };
         match self.journal.append(vec![Entry::Done { intent, outcome }]).await {
             Ok(()) => Stop::Failed(error),

@@ -31,6 +31,10 @@ impl Env for Recorded<'_> {
         let declared = self.index.get(urn)?;
         declared.schema.outputs.iter().any(|o| o.name == output).then_some(Value::Null)
     }
+
+    fn configured(&self, name: &str) -> Option<Value> {
+        self.state.secrets.get(name).cloned()
+    }
 }
 
 /// What the program wants a resource to be.
