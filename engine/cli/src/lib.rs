@@ -54,10 +54,6 @@ use std::process::ExitCode;
 
 use phx_model::Stack;
 
-#[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// AWS: resource types by service, and [`Aws`](aws::Aws), the way to it.
 pub mod aws {
     pub use phx_aws::*;

@@ -513,8 +513,10 @@ fn plan_up(
 ) -> Result<Plan, EngineError> {
     let mut state = journal.snapshot();
     let renames = planner::renames(program, &state)?;
-    for (from, to) in &renames {
-        Arc::make_mut(&mut state).apply(&Entry::Renamed { from: from.clone(), to: to.clone() })?;
+    if !renames.is_empty() {
+        let entries: Vec<Entry> =
+            renames.iter().map(|(from, to)| Entry::Renamed { from: from.clone(), to: to.clone() }).collect();
+        Arc::make_mut(&mut state).fold(&entries)?;
     }
     let (gone, adoptable) = (&observed.gone, &observed.adoptable);
     let plan = planner::plan(&PlanInput { program, state: &state, gone, adoptable, options: &options.plan })?;

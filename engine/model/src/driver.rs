@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::discreet::Discreet;
 use crate::error::CloudError;
 use crate::schema::Schema;
 use crate::state::{IntentId, ProviderKey};
@@ -130,9 +131,10 @@ impl Registry {
         Self::default()
     }
 
-    /// Adds a type. A later one of the same name takes the place of an earlier one.
+    /// Adds a type. A later one of the same name takes the place of an earlier one. Its errors and its progress are shown and stored with
+    /// the secrets that it was called with cut out.
     pub fn add(&mut self, driver: Arc<dyn Driver>) {
-        self.drivers.insert(driver.schema().type_name, driver);
+        self.drivers.insert(driver.schema().type_name, Arc::new(Discreet(driver)));
     }
 
     /// The type's driver.

@@ -72,6 +72,7 @@ extern crate self as phx_model;
 pub mod __private;
 pub mod cidr;
 pub mod config;
+mod discreet;
 pub mod driver;
 pub mod error;
 pub mod expr;

@@ -288,6 +288,15 @@ pub enum Entry {
     },
 }
 
+/// Resources that were renamed, while what depends on them still has their old names.
+#[derive(Default)]
+struct Renamed {
+    /// The new names by the old ones.
+    old: BTreeMap<Urn, Urn>,
+    /// The new names.
+    new: BTreeSet<Urn>,
+}
+
 /// An entry that cannot follow the ones before it. The journal was damaged or written by something else.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
@@ -343,11 +352,24 @@ impl State {
 
     /// Applies entries in order. On an error the state is as the entries before the bad one left it.
     pub fn fold<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> Result<(), FoldError> {
-        entries.into_iter().try_for_each(|entry| self.apply(entry))
+        // To redirect what depends on a renamed resource takes a walk through all records: one for all renames that follow each other.
+        let mut renamed = Renamed::default();
+        let folded = entries.into_iter().try_for_each(|entry| {
+            if !matches!(entry, Entry::Renamed { .. } | Entry::Moved { .. }) {
+                self.redirect(&std::mem::take(&mut renamed));
+            }
+            self.apply_but_redirect(entry, &mut renamed)
+        });
+        self.redirect(&renamed);
+        folded
     }
 
     /// Applies one entry.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        self.fold([entry])
+    }
+
+    fn apply_but_redirect(&mut self, entry: &Entry, renamed: &mut Renamed) -> Result<(), FoldError> {
         match entry {
             Entry::Began { .. } => {}
             Entry::Intent(intent) => {
@@ -369,8 +391,8 @@ impl State {
                 self.resources.insert(urn.clone(), (**record).clone());
             }
             Entry::Forgotten { urn, id } => self.remove(urn, id)?,
-            Entry::Renamed { from, to } => self.rename(from, to)?,
-            Entry::Moved { from, to, record, deposed } => self.move_to(from, to, record, deposed)?,
+            Entry::Renamed { from, to } => self.rename(from, to, renamed)?,
+            Entry::Moved { from, to, record, deposed } => self.move_to(from, to, record, deposed, renamed)?,
             Entry::Outputs { outputs } => self.outputs = outputs.clone(),
             Entry::Key { header } => match &self.key {
                 Some(key) if key != header => return Err(FoldError::Key(key.id.clone(), header.id.clone())),
@@ -386,25 +408,45 @@ impl State {
         Ok(())
     }
 
-    fn rename(&mut self, from: &Urn, to: &Urn) -> Result<(), FoldError> {
+    fn rename(&mut self, from: &Urn, to: &Urn, renamed: &mut Renamed) -> Result<(), FoldError> {
         if self.resources.contains_key(to) {
             return Err(FoldError::Taken(from.clone(), to.clone()));
         }
         let record = self.resources.remove(from).ok_or_else(|| FoldError::NoObject(from.clone(), String::new()))?;
         self.resources.insert(to.clone(), record);
-        let everyone = self.resources.values_mut().chain(self.deposed.iter_mut().map(|d| &mut d.record));
-        for record in everyone {
-            if record.depends_on.remove(from) {
-                record.depends_on.insert(to.clone());
-            }
-        }
         for deposed in self.deposed.iter_mut().filter(|d| d.urn == *from) {
             deposed.urn = to.clone();
         }
+        if renamed.new.contains(from) {
+            // Renamed a second time, which is rare: one after the other, then.
+            self.redirect(&std::mem::take(renamed));
+        }
+        renamed.old.insert(from.clone(), to.clone());
+        renamed.new.insert(to.clone());
         Ok(())
     }
 
-    fn move_to(&mut self, from: &Urn, to: &Urn, record: &Record, deposed: &[Record]) -> Result<(), FoldError> {
+    /// Has everything that depends on a renamed resource depend on it under its new name.
+    fn redirect(&mut self, renamed: &Renamed) {
+        if renamed.old.is_empty() {
+            return;
+        }
+        for record in self.resources.values_mut().chain(self.deposed.iter_mut().map(|d| &mut d.record)) {
+            if record.depends_on.iter().any(|urn| renamed.old.contains_key(urn)) {
+                let old = std::mem::take(&mut record.depends_on);
+                record.depends_on = old.into_iter().map(|urn| renamed.old.get(&urn).cloned().unwrap_or(urn)).collect();
+            }
+        }
+    }
+
+    fn move_to(
+        &mut self,
+        from: &Urn,
+        to: &Urn,
+        record: &Record,
+        deposed: &[Record],
+        renamed: &mut Renamed,
+    ) -> Result<(), FoldError> {
         let missing = |id: &str| FoldError::NoObject(from.clone(), id.to_owned());
         if self.resources.get(from).is_some_and(|r| r.id != record.id) {
             return Err(missing(&record.id));
@@ -423,7 +465,7 @@ impl State {
         for (old, new) in self.deposed.iter_mut().filter(|d| d.urn == *from).zip(deposed) {
             old.record = new.clone();
         }
-        self.rename(from, to)
+        self.rename(from, to, renamed)
     }
 
     fn settle(&mut self, intent: Intent, outcome: &Outcome) -> Result<(), FoldError> {
@@ -585,6 +627,34 @@ mod tests {
         state.apply(&Entry::Renamed { from: urn("a"), to: urn("c") }).unwrap();
         assert_eq!(state.resources[&urn("b")].depends_on, [urn("c")].into());
         assert!(state.apply(&Entry::Renamed { from: urn("b"), to: urn("c") }).is_err());
+    }
+
+    #[test]
+    fn renames_that_follow_each_other_are_as_renames_one_by_one() {
+        let renamed = |from: &str, to: &str| Entry::Renamed { from: urn(from), to: urn(to) };
+        let before = {
+            let mut state = State::empty("l");
+            let on = |names: &[&str]| names.iter().map(|n| urn(n)).collect();
+            for (name, depends_on) in [("a", on(&[])), ("b", on(&["a"])), ("c", on(&["a", "b"])), ("d", on(&["c"]))] {
+                let record = Record { id: name.into(), depends_on, ..Record::default() };
+                state.resources.insert(urn(name), record);
+            }
+            state
+        };
+        // A chain, a circle of names, a name taken over, and one there and back.
+        for renames in [
+            vec![renamed("a", "x"), renamed("x", "y")],
+            vec![renamed("a", "x"), renamed("b", "a"), renamed("x", "b")],
+            vec![renamed("c", "x"), renamed("b", "c")],
+            vec![renamed("a", "x"), renamed("x", "a")],
+            // The last one cannot be; those before it count.
+            vec![renamed("a", "x"), renamed("b", "c")],
+        ] {
+            let (mut at_once, mut one_by_one) = (before.clone(), before.clone());
+            let result = at_once.fold(&renames);
+            assert_eq!(result, renames.iter().try_for_each(|entry| one_by_one.apply(entry)), "{renames:?}");
+            assert_eq!(at_once, one_by_one, "{renames:?}");
+        }
     }
 
     #[test]

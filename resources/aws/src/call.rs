@@ -8,8 +8,9 @@
 //! | [`write_idempotent`](Service::write_idempotent): sent twice it does the same once | repeated | repeated |
 //! | [`write`](Service::write): sent twice it may do it twice | repeated | returned as [`Ambiguous`](ErrorKind::Ambiguous), for the engine to settle |
 //!
-//! Waits between repetitions are exponential with full jitter. An endpoint that answers with an HTML page does not implement the
-//! operation; that is neither repeated nor taken for "not there".
+//! Waits between repetitions are exponential with full jitter. An endpoint that answers with an HTML page most likely does not
+//! implement the operation; that is never taken for "not there". If the page's status is 5xx, it may also have broken half way: then reads and
+//! idempotent writes are repeated a few times, and of another write it is not known whether it had an effect.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -31,6 +32,8 @@ use crate::client::Service;
 const ATTEMPTS: u32 = 8;
 /// An address at which nobody answers seldom comes alive, and the user waits.
 const ATTEMPTS_UNREACHABLE: u32 = 4;
+/// An endpoint that does not implement an operation may say so with the same page as one that broke.
+const ATTEMPTS_BROKE: u32 = 3;
 /// The first wait is at most this long; each later one at most twice the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -100,8 +103,19 @@ impl<C> Service<C> {
             if error.kind == ErrorKind::Throttled {
                 pace.throttled(Instant::now());
             }
-            if attempt >= attempts(error.kind, effect) {
-                return Err(settled(error, effect, attempt));
+            // A page with a status of 5xx can also come from something that broke half way.
+            let broke = error.kind == ErrorKind::Unsupported
+                && failure.raw_response().is_some_and(|raw| is_html(raw) && raw.status().as_u16() >= 500);
+            let most = match effect {
+                Effect::None | Effect::Repeatable if broke => ATTEMPTS_BROKE,
+                _ => attempts(error.kind, effect),
+            };
+            if attempt >= most {
+                let mut error = settled(error, effect, attempt);
+                if broke && effect == Effect::Once {
+                    error.kind = ErrorKind::Ambiguous;
+                }
+                return Err(error);
             }
             let wait = backoff(attempt);
             tracing::debug!(service = self.name, operation, attempt, ?wait, %error, "call failed and is repeated");

@@ -179,15 +179,20 @@ async fn a_create_is_sent_once_and_its_doubt_is_told() {
 
 #[tokio::test]
 async fn an_html_page_means_that_the_operation_is_not_implemented() {
-    for status in [404, 500] {
+    for (status, calls) in [(404, 1), (500, 3)] {
         let bench = bench(move |_, _| Answer::Html(status));
         let inputs = ValueMap::new();
         let targets = [ReadTarget { id: "vpc-1", inputs: &inputs }];
         let error = bench.driver("aws:ec2:Vpc").read_many(&bench.cx, &targets).await.unwrap_err();
-        assert_eq!((error.kind, bench.aws.api_calls()), (ErrorKind::Unsupported, 1), "{error}");
+        assert_eq!((error.kind, bench.aws.api_calls()), (ErrorKind::Unsupported, calls), "{error}");
         assert!(error.message.contains("does not implement ec2:DescribeVpcs"), "{error}");
         let error = bench.driver("aws:ec2:Vpc").delete(&bench.cx, "vpc-1", &inputs).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported, "not taken for deleted: {error}");
+        // What broke half way may have made the object.
+        let want = values([("cidr_block", "10.0.0.0/16")]);
+        let error = bench.driver("aws:ec2:Vpc").create(&bench.cx, &want, &intent()).await.unwrap_err();
+        let kind = if status == 500 { ErrorKind::Ambiguous } else { ErrorKind::Unsupported };
+        assert_eq!(error.kind, kind, "{error}");
     }
 }
 

@@ -14,10 +14,6 @@ use phx_engine::planner::{PlanInput, PlanOptions, plan};
 use phx_model::state::State;
 use phx_tests::scale::{journal, large};
 
-/// As the programs have it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What one size took.
 struct Measured {
     resources: usize,

@@ -74,10 +74,7 @@ async fn init(cx: &Context, project: &Project, print_policy: bool) -> anyhow::Re
             answers.push(json!({ "state": location, "policy": policy }));
             continue;
         }
-        if !confirm(cx, &format!("Create the bucket and the table of {location}, or bring them up to what phx needs?"))?
-        {
-            return Ok(Exit::Error);
-        }
+        // Nobody is asked: to make these is all that the command is for, and whoever has them loses nothing by it.
         let report = store.init(&InitOptions::default()).await?;
         if !cx.ui.json {
             let lines = |title: &str, lines: &[String]| -> String {
