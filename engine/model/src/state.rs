@@ -42,6 +42,17 @@ impl IntentId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// When the operation that it belongs to began, to the millisecond, if the operation's name tells: phx's own are UUIDs of version 7.
+    pub fn begun(&self) -> Option<Timestamp> {
+        let operation = self.0.split('.').nth(1)?;
+        let (time, rest) = operation.split_at_checked(12)?;
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+        if operation.len() != 32 || !rest.starts_with('7') || !digits(operation) {
+            return None;
+        }
+        Timestamp::from_millisecond(i64::from_str_radix(time, 16).ok()?).ok()
+    }
 }
 
 impl fmt::Display for IntentId {
@@ -655,6 +666,24 @@ mod tests {
             assert_eq!(result, renames.iter().try_for_each(|entry| one_by_one.apply(entry)), "{renames:?}");
             assert_eq!(at_once, one_by_one, "{renames:?}");
         }
+    }
+
+    #[test]
+    fn an_intent_tells_when_its_operation_began() {
+        let begun = |operation: &str| IntentId::new("lineage", &OperationId(operation.into()), 3).begun();
+        let at = begun("01a205f2252b7521a1ab1e98019c6c9b").unwrap();
+        assert_eq!(at.to_string(), "2026-11-23T01:08:05.035Z");
+        for other in [
+            "",
+            "o",
+            "preview",
+            "01a205f2252b4521a1ab1e98019c6c9b",
+            "01a205f2252b7521a1ab1e98019c6c9",
+            "zza205f2252b7521a1ab1e98019c6c9b",
+        ] {
+            assert_eq!(begun(other), None, "{other}");
+        }
+        assert_eq!(IntentId("x".into()).begun(), None);
     }
 
     #[test]

@@ -8,8 +8,9 @@
 //! exists without it. This needs `s3:TagResource`.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-create-tag.html>
 //!
-//! What stands in for S3 at an address of the user's may not heed the tags of CreateBucket. There, and only there, a bucket that bears no
-//! tag at all and is empty is taken for one that was just created; its tags are set afterwards.
+//! What stands in for S3 at an address of the user's may not heed the tags of CreateBucket, and may remember those of a deleted bucket of the
+//! same name. There, and only there, an empty bucket without anyone's mark that was made after the run had begun is taken for the intent's; its
+//! tags are set afterwards.
 //!
 //! # What reading costs
 //!
@@ -25,7 +26,7 @@ use aws_sdk_s3::types::{
 };
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
-use phx_model::state::IntentId;
+use phx_model::state::{INTENT_TAG, IntentId};
 use phx_model::typed::{FieldChange, Tags};
 use phx_model::{CloudError, Input, Outputs, Resource};
 
@@ -240,8 +241,11 @@ impl Manage for Bucket {
             }
             Err(error) => return Err(explained(error, &region)),
         };
-        let untagged = tags.is_empty() && aws.s3_is_stand_in().await? && is_empty(s3, &want.bucket).await?;
-        if !untagged {
+        let just_made = !tags.contains_key(INTENT_TAG)
+            && aws.s3_is_stand_in().await?
+            && made_since(s3, &want.bucket, intent).await?
+            && is_empty(s3, &want.bucket).await?;
+        if !just_made {
             owner::check(&format!("the bucket {}", want.bucket), &tags, intent)?;
         }
         Ok(Some(created(want, &region)))
@@ -379,6 +383,14 @@ async fn objects(s3: &S3, bucket: &str, most: i32) -> Result<Vec<(String, Option
     let versions = answer.versions.unwrap_or_default().into_iter().filter_map(|v| Some((v.key?, v.version_id)));
     let markers = answer.delete_markers.unwrap_or_default().into_iter().filter_map(|m| Some((m.key?, m.version_id)));
     Ok(versions.chain(markers).collect())
+}
+
+/// Whether a bucket is younger than the run that an intent belongs to. S3 tells whole seconds.
+async fn made_since(s3: &S3, bucket: &str, intent: &IntentId) -> Result<bool, CloudError> {
+    let Some(begun) = intent.begun() else { return Ok(false) };
+    let answer = s3.read("ListBuckets", || s3.list_buckets().prefix(bucket).send()).await?;
+    let found = answer.buckets.unwrap_or_default().into_iter().find(|b| b.name.as_deref() == Some(bucket));
+    Ok(found.and_then(|b| b.creation_date).is_some_and(|made| made.secs() >= begun.as_second()))
 }
 
 async fn is_empty(s3: &S3, bucket: &str) -> Result<bool, CloudError> {
