@@ -209,8 +209,7 @@ fn crash(ready: &Ready, stack: &StackName, at: u64, fate: Fate) -> Progress {
     })
     .join()
     .unwrap();
-    let progress = progress.lock().unwrap().clone();
-    progress
+    progress.lock().unwrap().clone()
 }
 
 /// After each request, and before every fifth (that is mostly the same as after the one before it).

@@ -95,12 +95,12 @@ impl Place {
         let clerk = moto.clerk();
         let (expected, reached) = (Vec::new(), Vec::new());
         let mut place = Self { state, moto, clerk, project, _store: store, original, expected, reached };
-        for way in 0..WAYS.len() {
+        for (way, name) in WAYS.iter().enumerate() {
             let file = place.project.path().join(format!("points-{way}"));
             place.prepare(way);
             let mut command = place.project.command(&Self::arguments(way, false));
             let said = Said::from(command.env("PHX_CRASH_COUNT", &file).output().expect("the program starts"));
-            assert_eq!(said.code(), 0, "{} undisturbed: {}{}", WAYS[way], said.out, said.err);
+            assert_eq!(said.code(), 0, "{name} undisturbed: {}{}", said.out, said.err);
             let mut reached = BTreeMap::new();
             for point in std::fs::read_to_string(&file).expect("the points").lines() {
                 *reached.entry(point.to_owned()).or_default() += 1;

@@ -236,20 +236,23 @@ fn observe(schema: &'static Schema, record: &Record, mut observed: Observed) -> 
     mark_secret_outputs(schema, &mut observed.outputs);
     let mut new = Record { drift: ValueMap::new(), ..record.clone() };
     for field in schema.fields.iter().filter(|f| !f.write_only) {
-        let seen = observed.fields.remove(field.name).unwrap_or_default();
+        let mut seen = observed.fields.remove(field.name).unwrap_or_default();
+        // What the program keeps from view stays so, whoever has changed it.
+        let secret = record.hidden.contains(field.name) || record.inputs.get(field.name).is_some_and(Value::has_secret);
         let drifted = match record.inputs.get(field.name).filter(|v| !v.is_empty()) {
             Some(set) => !satisfied(field, set, &seen),
             // An update of phx's own may have set it, of which nobody knows whether it arrived. So it is phx's, to be taken away again.
             None if !field.cloud_default && !seen.is_empty() && record.uncertain.contains(field.name) => {
-                new.inputs.insert(field.name.to_owned(), seen);
+                new.inputs.insert(field.name.to_owned(), if secret { seen.secret() } else { seen });
                 continue;
             }
             None => !field.cloud_default && !seen.is_empty(),
         };
         if drifted {
-            // What the program keeps from view stays so, whoever has changed it.
-            let secret = record.inputs.get(field.name).is_some_and(Value::has_secret);
-            new.drift.insert(field.name.to_owned(), if secret { seen.secret() } else { seen });
+            if secret {
+                seen = seen.secret();
+            }
+            new.drift.insert(field.name.to_owned(), seen);
         }
     }
     // Now it is known what these are; the cloud never tells the write-only ones.
@@ -364,5 +367,19 @@ mod tests {
         assert_eq!(new.drift["key"], text("b").secret());
         assert_eq!(new.uncertain, ["password".to_owned()].into());
         assert_eq!(new.outputs["token"], text("once").secret(), "a secret told once is kept");
+    }
+
+    #[test]
+    fn what_may_have_become_a_secret_is_kept_from_view() {
+        let text = |s: &str| Value::String(s.to_owned());
+        let record = Record {
+            inputs: [("size".to_owned(), Value::Int(1))].into(),
+            hidden: ["name".to_owned(), "size".to_owned()].into(),
+            uncertain: ["name".to_owned(), "size".to_owned()].into(),
+            ..Record::default()
+        };
+        let fields = [("name".to_owned(), text("hunter2")), ("size".to_owned(), Value::Int(4711))].into();
+        let new = observe(&THING, &record, Observed { fields, outputs: ValueMap::new() });
+        assert_eq!((&new.inputs["name"], &new.drift["size"]), (&text("hunter2").secret(), &Value::Int(4711).secret()));
     }
 }

@@ -82,6 +82,10 @@ pub struct Record {
     /// Fields of which it is not known whether the last value sent arrived (an update that failed or was cut short).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub uncertain: BTreeSet<String>,
+    /// Fields that may hold a secret though `inputs` has none there, since a change of which it is not known whether it arrived would have put one
+    /// there: what is seen of them is kept from view.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub hidden: BTreeSet<String>,
     /// The object exists, but what follows its creation is not known to be done.
     #[serde(default, skip_serializing_if = "is_default")]
     pub incomplete: bool,
@@ -502,9 +506,11 @@ impl State {
                 let outputs = outputs.clone().unwrap_or_else(|| std::mem::take(&mut current.outputs));
                 *current = Record { outputs, ..*record };
             }
-            (Change::Update { fields, .. }, Outcome::Failed { .. } | Outcome::Abandoned) => {
+            (Change::Update { fields, record: intended }, Outcome::Failed { .. } | Outcome::Abandoned) => {
                 // The object may have been found gone by the time an earlier run's intent is given up.
                 if let Some(record) = self.resources.get_mut(&urn) {
+                    let secret = |name: &&String| intended.inputs.get(*name).is_some_and(Value::has_secret);
+                    record.hidden.extend(fields.iter().filter(secret).cloned());
                     record.uncertain.extend(fields);
                 }
             }
@@ -666,6 +672,20 @@ mod tests {
             assert_eq!(result, renames.iter().try_for_each(|entry| one_by_one.apply(entry)), "{renames:?}");
             assert_eq!(at_once, one_by_one, "{renames:?}");
         }
+    }
+
+    #[test]
+    fn a_field_that_may_have_got_a_secret_is_remembered_as_such() {
+        let mut state = State::empty("l");
+        state.resources.insert(urn("a"), Record { id: "a".into(), ..Record::default() });
+        let inputs = [("open".to_owned(), Value::Int(1)), ("shut".to_owned(), Value::Int(2).secret())].into();
+        let record = Box::new(Record { id: "a".into(), inputs, ..Record::default() });
+        let fields = ["open".to_owned(), "shut".to_owned()].into();
+        let id = IntentId("i".into());
+        let change = Change::Update { fields, record };
+        let intent = Intent { id: id.clone(), urn: urn("a"), time: Timestamp::UNIX_EPOCH, change };
+        state.fold(&[Entry::Intent(intent), Entry::Done { intent: id, outcome: Outcome::Abandoned }]).unwrap();
+        assert_eq!(state.resources[&urn("a")].hidden, ["shut".to_owned()].into());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use phx_state::secret::SealedStore;
 
 use super::args::{self, Destroy, Preview, Up};
 use super::cloud::{self, Cloud};
-use super::exit::{Exit, Usage};
+use super::exit::{Exit, Usage, describe};
 use super::interrupt;
 use super::reporter::Reporter;
 use super::saved;
@@ -268,12 +268,21 @@ async fn finish(
         },
         cx.ui.view,
     ));
+    if report.result == RunResult::Failed && !cx.ui.errors_seen_with_output() {
+        Ui::note(&failed(kind, &report));
+    }
     saved?;
     Ok(match report.result {
         RunResult::Succeeded => Exit::Done,
         RunResult::Failed => Exit::Error,
         RunResult::Interrupted => Exit::Interrupted,
     })
+}
+
+/// What failed, for whoever reads the errors and not the output.
+fn failed(kind: &str, report: &Report) -> String {
+    let failures: Vec<String> = report.failures.iter().map(|f| format!("{}: {}", f.urn, f.error)).collect();
+    describe(&anyhow!("{kind} failed for {}\n  {}", count(failures.len() as u64, "resource"), failures.join("\n  ")))
 }
 
 /// Shows the plan and asks whether to go on.

@@ -68,6 +68,11 @@ impl Ui {
         terminal && !self.quiet && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
     }
 
+    /// Whether whoever sees the output sees the errors beside it, so that they need not be told twice.
+    pub(crate) fn errors_seen_with_output(&self) -> bool {
+        self.json || (io::stdout().is_terminal() && io::stderr().is_terminal())
+    }
+
     /// Whether someone can be asked.
     pub(crate) fn can_ask(&self) -> bool {
         io::stdin().is_terminal() && (if self.json { io::stderr().is_terminal() } else { io::stdout().is_terminal() })

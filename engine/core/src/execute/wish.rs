@@ -71,6 +71,7 @@ impl Wish {
             .collect();
         let mut new = record.clone();
         new.uncertain.retain(|name| !fields.contains_key(name));
+        new.hidden.retain(|name| !fields.contains_key(name));
         // What someone else set and the program never did stays as it is, and stays recorded.
         new.drift.retain(|name, _| {
             let unset = |values: &ValueMap| values.get(name).is_none_or(Value::is_empty);
