@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use phx_engine::drift::Drift;
 use phx_engine::engine::{Approve, Engine, EngineError, Interrupt, Report, RunOptions, Settings};
 use phx_engine::events::{Event, StepOp};
 use phx_engine::plan::Plan;
@@ -234,12 +235,19 @@ impl World {
         self.looking(async |engine| engine.preview_destroy(&project(), &self.stack, &options).await)
     }
 
+    /// `drift`. Panics if it changes anything, even in the state.
     #[track_caller]
-    fn looking(&self, f: impl AsyncFnOnce(&Engine) -> Result<Plan, EngineError>) -> Result<Plan, EngineError> {
+    pub fn drift(&self) -> Result<Drift, EngineError> {
+        let options = RunOptions::default();
+        self.looking(async |engine| engine.drift(&project(), &self.stack, &options).await)
+    }
+
+    #[track_caller]
+    fn looking<T>(&self, f: impl AsyncFnOnce(&Engine) -> Result<T, EngineError>) -> Result<T, EngineError> {
         let (objects, state) = (self.cloud.objects(), self.durable.state());
         let run = self.run(&Disturbance::default(), f);
-        assert_eq!(self.cloud.counts().changes(), 0, "a preview called what changes something");
-        assert_eq!(self.durable.writes(), 0, "a preview wrote to the store");
+        assert_eq!(self.cloud.counts().changes(), 0, "a look called what changes something");
+        assert_eq!(self.durable.writes(), 0, "a look wrote to the store");
         assert_eq!(self.cloud.objects(), objects);
         assert_eq!(self.durable.state(), state);
         run.result()

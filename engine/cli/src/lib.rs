@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod notify;
 pub mod project;
 mod render;
 #[cfg(feature = "sandbox")]

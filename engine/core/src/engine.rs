@@ -13,6 +13,7 @@ use phx_model::urn::{ProjectName, StackName};
 use phx_model::{CloudError, Program, Urn, ValueMap};
 use tokio::time::Instant;
 
+use crate::drift::{Drift, DriftKind, Look};
 use crate::events::{Event, EventError, EventSink, RunResult, StepOp};
 use crate::execute::{Executed, Run};
 use crate::graph::Graph;
@@ -242,6 +243,32 @@ impl Engine {
         options: &RunOptions,
     ) -> Result<Report, EngineError> {
         self.operate(Place { project, stack }, Job::Refresh, options).await
+    }
+
+    /// What someone else has changed about the stack's objects. Takes no lease and changes nothing, not even the state; may run beside an
+    /// [`up`](Self::up). A stack without a state has no drift. Of the options only the interrupt counts.
+    pub async fn drift(
+        &self,
+        project: &ProjectName,
+        stack: &StackName,
+        options: &RunOptions,
+    ) -> Result<Drift, EngineError> {
+        let _ = project; // a store is a project's own
+        let (registry, store, settings) = (&self.registry, &*self.store, &self.settings);
+        let (started, mut resources) = (Instant::now(), 0);
+        let reading = |count| {
+            resources = count;
+            self.sink.event(&Event::RefreshStarted { resources: count });
+        };
+        let drift = unless_interrupted(options, Look { registry, store, settings }.run(stack, reading)).await?;
+        let of = |kind| drift.drifted.iter().filter(move |d| d.kind == kind).map(|d| d.urn.clone()).collect();
+        self.sink.event(&Event::Refreshed {
+            resources,
+            gone: of(DriftKind::Missing),
+            drifted: of(DriftKind::Changed),
+            elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        Ok(drift)
     }
 
     /// What can be said of a program before anything is called.

@@ -12,6 +12,7 @@
 //! | [`planner`] | program + state → plan, a pure function |
 //! | [`schedule`] | plan → an ordered set of actions, a pure function |
 //! | [`refresh`] | what the cloud has, read in batches |
+//! | [`drift`] | what someone else has changed |
 //! | [`journal`] | group commit of journal entries |
 //! | [`recover`] | settling the intents that an earlier run left open |
 //! | [`execute`] | running a schedule |
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod diff;
+pub mod drift;
 pub mod engine;
 pub mod events;
 pub mod execute;

@@ -94,6 +94,15 @@ impl<'a> Targets<'a> {
         Self { groups }
     }
 
+    /// The resources' own objects of which `which` says so.
+    pub(crate) fn own(state: &'a State, which: impl Fn(&Urn, &Record) -> bool) -> Self {
+        let mut groups: BTreeMap<_, Vec<Target<'a>>> = BTreeMap::new();
+        for (urn, record) in state.resources.iter().filter(|(urn, record)| which(urn, record)) {
+            groups.entry((&record.provider, urn.type_name())).or_default().push(Target::Own(urn, record));
+        }
+        Self { groups }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.groups.values().map(Vec::len).sum()

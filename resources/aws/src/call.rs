@@ -317,7 +317,9 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
         | "RequestTimeTooSkewed"
         | "OptInRequired"
         | "InvalidToken"
-        | "NotAuthorized" => ErrorKind::Denied,
+        | "NotAuthorized"
+        // SNS's word.
+        | "AuthorizationError" => ErrorKind::Denied,
         "NoSuchEntity"
         | "NoSuchEntityException"
         | "ResourceNotFoundException"
@@ -416,6 +418,7 @@ mod tests {
             ("SlowDown", 503, Throttled),
             ("UnauthorizedOperation", 403, Denied),
             ("AccessDeniedException", 400, Denied),
+            ("AuthorizationError", 403, Denied),
             ("ExpiredToken", 403, Denied),
             ("InvalidClientTokenId", 403, Denied),
             ("InvalidParameterValue", 400, Invalid),

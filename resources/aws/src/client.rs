@@ -60,6 +60,8 @@ struct Clients {
     logs: HashMap<ProviderKey, aws_sdk_cloudwatchlogs::Client>,
     #[cfg(feature = "s3")]
     s3: HashMap<ProviderKey, aws_sdk_s3::Client>,
+    #[cfg(feature = "notify")]
+    sns: HashMap<ProviderKey, aws_sdk_sns::Client>,
     sts: HashMap<ProviderKey, aws_sdk_sts::Client>,
     #[cfg(feature = "logs")]
     tagging: HashMap<ProviderKey, aws_sdk_resourcegroupstagging::Client>,
@@ -332,6 +334,20 @@ impl Aws {
         use aws_sdk_resourcegroupstagging::{Client, config::Builder};
         let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
         self.service(&cx.provider, "tag", |c| &mut c.tagging, make).await
+    }
+
+    /// SNS in a region, for messages: nobody waits long to tell of something.
+    #[cfg(feature = "notify")]
+    pub(crate) async fn sns(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sns::Client>, CloudError> {
+        use aws_sdk_sns::{Client, config::Builder};
+        let make = |c: &_, region| {
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(crate::notify::TIMEOUT)
+                .build();
+            Client::from_conf(Builder::from(c).region(region).timeout_config(timeouts).build())
+        };
+        self.service(provider, "sns", |c| &mut c.sns, make).await
     }
 
     async fn sts(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sts::Client>, CloudError> {

@@ -13,6 +13,8 @@
 //! | [`batch`] | reading many objects with few calls |
 //! | [`wait`] | waiting until an object is ready |
 //! | [`tags`] | tags, and the intent tag among them |
+//! | [`notify`] | a message to an SNS topic, which is no resource |
+//! | [`orphans`] | what bears a stack's mark and is in no state |
 //! | [`owner`] | whose an object is that already bears the wanted name |
 //! | [`ec2`], [`iam`], [`logs`], [`s3`] | the services, each a cargo feature |
 //!
@@ -33,6 +35,10 @@ pub mod batch;
 pub mod call;
 pub mod client;
 pub mod manage;
+#[cfg(feature = "notify")]
+pub mod notify;
+#[cfg(all(feature = "iam", feature = "logs"))]
+pub mod orphans;
 pub mod owner;
 pub mod pace;
 pub mod tags;

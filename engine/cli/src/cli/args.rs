@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Destroy(Destroy),
     /// Record what the cloud has
     Refresh(Refresh),
+    /// Show what someone else has changed in the cloud; change nothing, take no lease
+    Drift(Drift),
     /// What phx remembers, and where it is kept
     #[command(subcommand)]
     State(State),
@@ -126,6 +128,43 @@ pub(crate) struct Waiting {
 pub(crate) struct Refresh {
     #[command(flatten)]
     pub(crate) waiting: Waiting,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Drift {
+    /// Every stack of the project that has a state
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Write metrics for Prometheus to this file, which is replaced as a whole
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metrics: Option<PathBuf>,
+    /// Tell someone: pagerduty:, slack:https://…, https://…, arn:aws:sns:…; can be repeated
+    #[arg(long, value_name = "URL", value_parser = crate::notify::UrlParser)]
+    pub(crate) notify: Vec<crate::notify::Target>,
+    /// Look for objects as well that bear the stack's mark and are in no state
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    /// Look again and again (30s, 10m, 1h; at least 10s), and serve /metrics and /healthz
+    #[arg(long, value_name = "INTERVAL", value_parser = parse_interval)]
+    pub(crate) watch: Option<Duration>,
+    /// Where --watch serves
+    #[arg(long, value_name = "ADDR", requires = "watch", default_value = "127.0.0.1:9464")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Exit with 2 if there is drift; `--detailed-exitcode=false` exits with 0
+    #[arg(
+        long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set
+    )]
+    pub(crate) detailed_exitcode: bool,
+}
+
+/// How often something may be asked of AWS without being a burden.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if interval < Duration::from_secs(10) {
+        return Err(format!("{text:?} is too short; the shortest interval is 10s"));
+    }
+    Ok(interval)
 }
 
 #[derive(Args, Debug)]
@@ -373,6 +412,7 @@ mod tests {
           up           Create, change and delete until the cloud is as the program says
           destroy      Delete everything that the stack has
           refresh      Record what the cloud has
+          drift        Show what someone else has changed in the cloud; change nothing, take no lease
           state        What phx remembers, and where it is kept
           stack        Stacks, their outputs and their history
           lock         The lease that keeps two runs apart
@@ -446,7 +486,16 @@ mod tests {
         ] {
             assert!(!parse(line).unwrap().command.needs_program(), "{line}");
         }
+        let Command::Drift(drift) = parse("drift --all --orphans --watch 10m").unwrap().command else { panic!() };
+        assert!(drift.all && drift.orphans && drift.detailed_exitcode);
+        assert_eq!((drift.watch, drift.listen.port()), (Some(Duration::from_secs(600)), 9464));
+        let Command::Drift(drift) = parse("drift --detailed-exitcode=false").unwrap().command else { panic!() };
+        assert!(!drift.detailed_exitcode && drift.watch.is_none());
+        assert!(!parse("drift --detailed-exitcode").unwrap().command.needs_program());
         for line in [
+            "drift --watch 9s",
+            "drift --listen 127.0.0.1:1",
+            "drift --notify ftp://x",
             "",
             "frobnicate",
             "up --paralell 3",

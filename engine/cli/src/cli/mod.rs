@@ -6,6 +6,7 @@ mod change;
 mod cloud;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod drift;
 mod driver;
 mod edit;
 mod exit;
@@ -115,6 +116,7 @@ async fn dispatch_async(cx: &Context, command: &Command) -> anyhow::Result<Exit>
         Command::Up(up) => change::up(cx, up).await,
         Command::Destroy(destroy) => change::destroy(cx, destroy).await,
         Command::Refresh(refresh) => change::refresh(cx, refresh).await,
+        Command::Drift(drift) => drift::drift(cx, drift).await,
         Command::State(command) => state::state(cx, command).await,
         Command::Stack(stack) => inspect::stack(cx, stack).await,
         Command::Lock(command) => lock::lock(cx, command).await,

@@ -16,7 +16,7 @@ use super::{Detail, View, count, thousands};
 /// From so many steps on, what they share is said once.
 const SHARED: usize = 4;
 /// Where the differences of a step begin.
-const INDENT: &str = "        ";
+pub(super) const INDENT: &str = "        ";
 
 /// The plan. Ends with its summary, or with a sentence that there is nothing to do.
 pub(crate) fn plan(plan: &Plan, view: View) -> String {
@@ -175,7 +175,7 @@ fn changes(step: &Step, shared: &Shared<'_>, view: View, text: &mut String) {
     }
 }
 
-fn change(head: &str, diff: &FieldDiff, forces: &str, view: View, text: &mut String) {
+pub(super) fn change(head: &str, diff: &FieldDiff, forces: &str, view: View, text: &mut String) {
     if diff.secret {
         let _ = writeln!(text, "{head}  {REDACTED} -> {REDACTED}{forces}");
         return;
@@ -235,7 +235,7 @@ fn put(head: &str, value: &Value, view: View, text: &mut String) {
 }
 
 /// The width of a column of names; a few very long ones stick out instead of moving all values away.
-fn column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+pub(super) fn column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     names.map(|n| n.chars().count()).filter(|n| *n <= 40).max().unwrap_or(0)
 }
 

@@ -69,7 +69,7 @@ where
 }
 
 /// All roles of the account with their tags, boundaries and attached policies.
-async fn role_details(iam: &Iam) -> Result<Vec<RoleDetail>, CloudError> {
+pub(crate) async fn role_details(iam: &Iam) -> Result<Vec<RoleDetail>, CloudError> {
     batch::pages(|marker| async move {
         let request =
             iam.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE).set_marker(marker);
