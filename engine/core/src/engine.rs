@@ -322,7 +322,8 @@ impl Engine {
         if let Err(error) = ended.await {
             match &outcome {
                 Ok(_) => outcome = Err(error),
-                // The first error is the cause; the store has most likely said the same twice.
+                // The first error is the cause, and most often the store says the same again.
+                Err(first) if first.to_string() == error.to_string() => {}
                 Err(first) => tracing::warn!(%first, %error, "the operation could not be ended properly either"),
             }
         }

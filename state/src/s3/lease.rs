@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use phx_model::store::StoreError;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Shared;
@@ -48,6 +49,11 @@ struct Inner {
 }
 
 impl Held {
+    /// How long one attempt to renew may take.
+    pub(super) fn a_renewals_time(&self) -> Duration {
+        self.ttl / 6
+    }
+
     pub(super) fn new(partition: String, item: &LeaseItem, sent: Instant) -> Self {
         Self {
             partition,
@@ -131,19 +137,46 @@ fn interval(ttl: Duration) -> Duration {
     ttl / 10
 }
 
+/// The renewing of a lease.
+pub(super) struct Heartbeat {
+    task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Heartbeat {
+    /// Ends it, and waits a moment for a renewal that is under way: one that came after the lease was given back would be refused, but not every
+    /// table that stands in for DynamoDB takes the two one after the other.
+    pub(super) async fn end(&mut self, patience: Duration) {
+        // Whoever is not there any more needs no telling.
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(patience, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+
+    /// Ends it at once.
+    pub(super) fn abort(&self) {
+        self.task.abort();
+    }
+}
+
 /// Renews the lease until it is over. Appends renew it too, so under load there is nothing to do here.
-pub(super) fn keep(shared: Arc<Shared>, place: Place, held: Arc<Held>) -> JoinHandle<()> {
-    tokio::spawn(async move {
+pub(super) fn keep(shared: Arc<Shared>, place: Place, held: Arc<Held>) -> Heartbeat {
+    let (stop, mut stopped) = watch::channel(false);
+    let task = tokio::spawn(async move {
         let interval = interval(held.ttl);
-        while held.check().is_ok() {
+        while held.check().is_ok() && !*stopped.borrow() {
             let age = held.age();
             if age < interval {
-                tokio::time::sleep(interval - age).await;
+                tokio::select! {
+                    () = tokio::time::sleep(interval - age) => {}
+                    _ = stopped.changed() => {}
+                }
                 continue;
             }
             let sent = Instant::now();
             // One attempt's time each, so that `sent` is never long past; the loop is the repetition.
-            let patience = shared.patience(held.ttl / 6, None);
+            let patience = shared.patience(held.a_renewals_time(), None);
             match shared.table.renew(&shared.calls, &patience, &held, true).await {
                 Ok(()) => held.renewed(sent),
                 Err(failure) if failure.kind == Kind::Condition => {
@@ -166,7 +199,8 @@ pub(super) fn keep(shared: Arc<Shared>, place: Place, held: Arc<Held>) -> JoinHa
                 }
             }
         }
-    })
+    });
+    Heartbeat { task, stop }
 }
 
 /// What watching a lease has shown.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::call::{Failure, Kind};
-use super::lease::{self, Held, Seen};
+use super::lease::{self, Heartbeat, Held, Seen};
 use super::objects::{self, HEAD_NAME, Replace};
 use super::place::{Place, remove_batches};
 use super::table::{self, Before, HEAD, HeadItem, Item, LeaseItem, number, text};
@@ -368,7 +368,7 @@ pub(super) struct S3Session {
     lease: Lease,
     state: State,
     held: Arc<Held>,
-    heartbeat: JoinHandle<()>,
+    heartbeat: Heartbeat,
     writer: Arc<Mutex<Writer>>,
     released: bool,
 }
@@ -498,7 +498,7 @@ impl Session for S3Session {
 
     async fn release(mut self: Box<Self>) -> Result<(), StoreError> {
         self.released = true;
-        self.heartbeat.abort();
+        self.heartbeat.end(self.held.a_renewals_time()).await;
         self.write(move |mut writer| async move { writer.give_back().await }).await
     }
 }

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Infrastructure as code in Rust
 #[derive(Debug, Parser)]
-#[command(name = "phx", version, max_term_width = 100, disable_help_subcommand = true, subcommand_required = true)]
+#[command(name = "phx", version, max_term_width = 100, subcommand_required = true)]
 #[command(
     after_help = "AWS credentials, profile, region and endpoint come from where the aws CLI has them (AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, …).\n\
 Exit codes: 0 done, 1 error, 2 changes found (--detailed-exitcode), 3 leased by someone else, 5 stale plan, 64 wrong usage, 130 interrupted."
@@ -206,6 +206,9 @@ pub(crate) struct Up {
     /// At most so many steps at once, instead of as many as AWS takes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) parallel: Option<u32>,
+    /// Go on with whatever does not need what failed, which is what `up` always does
+    #[arg(long = "continue-on-error")]
+    _continue_on_error: bool,
     #[command(flatten)]
     pub(crate) waiting: Waiting,
 }

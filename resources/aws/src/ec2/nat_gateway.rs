@@ -114,7 +114,10 @@ impl Manage for NatGateway {
             .client_token(client_token(intent))
             .set_subnet_id(want.subnet_id.as_ref().map(ToString::to_string))
             .set_allocation_id(want.allocation_id.as_ref().map(ToString::to_string))
-            .set_connectivity_type(want.connectivity_type.as_deref().map(ConnectivityType::from))
+            // Said even where it is what EC2 would choose: not every stand-in for EC2 tells a choice that it made itself.
+            .connectivity_type(
+                want.connectivity_type.as_deref().map_or(ConnectivityType::Public, ConnectivityType::from),
+            )
             .set_availability_mode(want.availability_mode.as_deref().map(AvailabilityMode::from))
             .set_vpc_id(want.vpc_id.as_ref().map(ToString::to_string))
             .set_availability_zone_addresses(zones)
