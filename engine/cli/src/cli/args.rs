@@ -424,6 +424,7 @@ mod tests {
           schema       Resource types and their fields
           sandbox      The embedded AWS emulator as a server, for other tools
           completions  Completions for a shell, to be sourced
+          help         Print this message or the help of the given subcommand(s)
 
         Options:
           -h, --help     Print help
