@@ -111,7 +111,7 @@ fn of_twenty_at_once_one_works_in_a_folder() {
 
 #[test]
 fn of_twenty_at_once_one_works_in_s3() {
-    one_works_and_the_others_are_told(&Place::in_s3(2_000, "10s"));
+    one_works_and_the_others_are_told(&Place::in_s3(2_000, "30s"));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn of_twenty_at_once_the_others_wait_in_a_folder() {
 
 #[test]
 fn of_twenty_at_once_the_others_wait_in_s3() {
-    one_works_and_the_others_wait(&Place::in_s3(50, "10s"));
+    one_works_and_the_others_wait(&Place::in_s3(50, "30s"));
 }
 
 fn pid(child: &Child) -> Pid {
