@@ -308,7 +308,7 @@ fn mark_inside(kind: &Kind, value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::tests_support::THING;
+    use crate::planner::tests_support::{FIELD, THING};
     use phx_model::schema::Identity;
 
     fn map(json: &str) -> ValueMap {
@@ -333,18 +333,6 @@ mod tests {
 
     #[test]
     fn what_is_secret_stays_so_and_what_is_write_only_stays_uncertain() {
-        const FIELD: Field = Field {
-            name: "",
-            kind: Kind::String,
-            doc: "",
-            required: false,
-            replace: false,
-            secret: false,
-            write_only: false,
-            cloud_default: false,
-            set: false,
-            normalize: None,
-        };
         static SECRETIVE: Schema = Schema {
             type_name: "test:unit:Secretive",
             terraform: None,

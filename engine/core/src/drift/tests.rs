@@ -1,17 +1,6 @@
 use super::*;
 
-const FIELD: Field = Field {
-    name: "f",
-    kind: Kind::String,
-    doc: "",
-    required: false,
-    replace: false,
-    secret: false,
-    write_only: false,
-    cloud_default: false,
-    set: false,
-    normalize: None,
-};
+use crate::planner::tests_support::FIELD;
 
 const PARTS: &[Field] = &[
     Field { name: "mode", ..FIELD },
