@@ -66,6 +66,8 @@ impl Emulator {
         let port = free_port();
         let mut command = Command::new(environment().join("bin/moto_server"));
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
+        // A certificate is issued so many seconds after it was asked for, and not a minute.
+        command.env("MOTO_ACM_VALIDATION_WAIT", "2");
         Self::start(command, port)
     }
 

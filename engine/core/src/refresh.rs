@@ -340,6 +340,7 @@ mod tests {
             doc: "",
             identity: Identity::IntentTag,
             unique: &[],
+            vanishes_with: None,
             fields: &[
                 Field { name: "key", secret: true, ..FIELD },
                 Field { name: "password", secret: true, write_only: true, ..FIELD },

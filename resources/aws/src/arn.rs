@@ -20,6 +20,18 @@ pub fn partition(region: &str) -> &'static str {
     }
 }
 
+/// The one region of a partition in which what is the same for all regions lives: there the tagging API knows IAM's objects.
+#[cfg_attr(not(feature = "iam"), allow(dead_code))]
+pub(crate) fn global_region(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-iso" => "us-iso-east-1",
+        "aws-iso-b" => "us-isob-east-1",
+        _ => "us-east-1",
+    }
+}
+
 impl Arn {
     /// The ARN of an object in a region, put together as AWS documents it: `of("ec2", "us-west-2", "123456789012", "vpc/vpc-0a1b")`.
     pub fn of(service: &str, region: &str, account: &str, resource: &str) -> Self {

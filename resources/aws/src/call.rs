@@ -304,6 +304,9 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
         | "BucketNotEmpty"
         | "ResourceInUseException"
         | "ResourceInUse"
+        | "HostedZoneNotEmpty"
+        | "WAFAssociatedItemException"
+        | "VolumeInUse"
         | "InvalidIPAddress.InUse" => ErrorKind::InUse,
         "UnauthorizedOperation"
         | "AuthFailure"
@@ -326,19 +329,47 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
         | "ResourceNotFound"
         | "NoSuchBucket"
         | "NoSuchKey"
+        | "TrailNotFoundException"
+        | "NoSuchConfigurationRecorderException"
+        | "NoSuchDeliveryChannelException"
+        | "NoSuchConfigRuleException"
+        | "UnknownMonitorException"
+        | "UnknownSubscriptionException"
+        | "WAFNonexistentItemException"
         | "NotFound"
         | "NotFoundException"
-        | "NatGatewayNotFound" => ErrorKind::NotFound,
+        | "ParameterNotFound"
+        | "NatGatewayNotFound"
+        // Route 53's and load balancing's words.
+        | "NoSuchHostedZone"
+        | "LoadBalancerNotFound"
+        | "TargetGroupNotFound"
+        | "ListenerNotFound"
+        | "CertificateNotFound" => ErrorKind::NotFound,
         "EntityAlreadyExists"
         | "EntityAlreadyExistsException"
         | "BucketAlreadyOwnedByYou"
         | "BucketAlreadyExists"
-        | "ResourceAlreadyExistsException" => ErrorKind::AlreadyExists,
+        | "AlreadyExistsException"
+        | "TrailAlreadyExistsException"
+        | "DuplicateRecordException"
+        | "WAFDuplicateItemException"
+        | "ResourceExistsException"
+        | "ResourceAlreadyExistsException"
+        | "DuplicateLoadBalancerName"
+        | "DuplicateTargetGroupName"
+        | "DuplicateListener" => ErrorKind::AlreadyExists,
         _ if code.starts_with("AccessDenied") => ErrorKind::Denied,
-        _ if code.ends_with(".NotFound") || code.ends_with("NotFoundFault") => ErrorKind::NotFound,
+        // RDS's: DBInstanceNotFound, DBClusterNotFoundFault, SubscriptionAlreadyExist.
+        // EC2's: InvalidVpcID.NotFound, InvalidLaunchTemplateName.NotFoundException.
+        _ if code.ends_with("NotFound") || code.ends_with("NotFoundFault") || code.ends_with(".NotFoundException") => {
+            ErrorKind::NotFound
+        }
         _ if code.ends_with("AlreadyExists")
             || code.ends_with(".Duplicate")
-            || code.ends_with("AlreadyExistsFault") =>
+            || code.ends_with(".AlreadyExistsException")
+            || code.ends_with("AlreadyExistsFault")
+            || code == "SubscriptionAlreadyExist" =>
         {
             ErrorKind::AlreadyExists
         }
@@ -401,17 +432,39 @@ mod tests {
         for (code, status, kind) in [
             ("InvalidVpcID.NotFound", 400, NotFound),
             ("InvalidPermission.NotFound", 400, NotFound),
+            ("InvalidLaunchTemplateName.NotFoundException", 400, NotFound),
+            ("InvalidLaunchTemplateName.AlreadyExistsException", 400, AlreadyExists),
             ("NatGatewayNotFound", 400, NotFound),
+            ("DBInstanceNotFound", 404, NotFound),
+            ("DBClusterNotFoundFault", 404, NotFound),
             ("NoSuchEntity", 404, NotFound),
             ("ResourceNotFoundException", 400, NotFound),
             ("NoSuchBucket", 404, NotFound),
+            ("TrailNotFoundException", 400, NotFound),
+            ("NoSuchConfigRuleException", 400, NotFound),
+            ("UnknownMonitorException", 400, NotFound),
+            ("WAFNonexistentItemException", 400, NotFound),
+            ("WAFAssociatedItemException", 400, InUse),
+            ("WAFDuplicateItemException", 400, AlreadyExists),
+            ("DuplicateRecordException", 400, AlreadyExists),
+            ("TrailAlreadyExistsException", 400, AlreadyExists),
+            ("NoSuchHostedZone", 404, NotFound),
+            ("LoadBalancerNotFound", 400, NotFound),
+            ("DuplicateListener", 400, AlreadyExists),
+            ("HostedZoneNotEmpty", 400, InUse),
+            ("ParameterNotFound", 400, NotFound),
+            ("AlreadyExistsException", 400, AlreadyExists),
+            ("ResourceExistsException", 400, AlreadyExists),
             ("DependencyViolation", 400, InUse),
             ("InvalidIPAddress.InUse", 400, InUse),
+            ("VolumeInUse", 400, InUse),
             ("DeleteConflict", 409, InUse),
             ("BucketNotEmpty", 409, InUse),
             ("InvalidGroup.Duplicate", 400, AlreadyExists),
             ("RouteAlreadyExists", 400, AlreadyExists),
             ("EntityAlreadyExists", 409, AlreadyExists),
+            ("DBInstanceAlreadyExists", 400, AlreadyExists),
+            ("SubscriptionAlreadyExist", 400, AlreadyExists),
             ("BucketAlreadyOwnedByYou", 409, AlreadyExists),
             ("RequestLimitExceeded", 503, Throttled),
             ("Throttling", 400, Throttled),

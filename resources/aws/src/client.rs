@@ -50,21 +50,95 @@ struct Inner {
 /// Place, service, action.
 type PaceKey = (ProviderKey, &'static str, &'static str);
 
-#[derive(Default)]
-struct Clients {
-    #[cfg(feature = "ec2")]
-    ec2: HashMap<ProviderKey, aws_sdk_ec2::Client>,
-    #[cfg(feature = "iam")]
-    iam: HashMap<ProviderKey, aws_sdk_iam::Client>,
-    #[cfg(feature = "logs")]
-    logs: HashMap<ProviderKey, aws_sdk_cloudwatchlogs::Client>,
-    #[cfg(feature = "s3")]
-    s3: HashMap<ProviderKey, aws_sdk_s3::Client>,
-    #[cfg(feature = "notify")]
-    sns: HashMap<ProviderKey, aws_sdk_sns::Client>,
-    sts: HashMap<ProviderKey, aws_sdk_sts::Client>,
-    #[cfg(feature = "logs")]
-    tagging: HashMap<ProviderKey, aws_sdk_resourcegroupstagging::Client>,
+/// One client a service and place, made when it is first needed.
+type PerPlace<C> = HashMap<ProviderKey, C>;
+
+/// The services whose clients need nothing but a region: the accessor and the name in messages, the cargo feature, the SDK's crate.
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident, $feature:literal, $sdk:ident;)*) => {
+        #[derive(Default)]
+        struct Clients {
+            $(#[cfg(feature = $feature)] $name: PerPlace<$sdk::Client>,)*
+            #[cfg(feature = "s3")]
+            s3: PerPlace<aws_sdk_s3::Client>,
+            #[cfg(feature = "notify")]
+            messages: PerPlace<aws_sdk_sns::Client>,
+            sts: PerPlace<aws_sdk_sts::Client>,
+            tagging: PerPlace<aws_sdk_resourcegroupstagging::Client>,
+        }
+
+        impl Aws {
+            $(
+                $(#[$doc])*
+                #[cfg(feature = $feature)]
+                pub async fn $name(&self, cx: &Cx) -> Result<Service<$sdk::Client>, CloudError> {
+                    let make = |c: &SdkConfig, region| {
+                        $sdk::Client::from_conf($sdk::config::Builder::from(c).region(region).build())
+                    };
+                    self.service(&cx.provider, stringify!($name), |c| &mut c.$name, make).await
+                }
+            )*
+        }
+    };
+}
+
+services! {
+    /// ACM in the place that a verb is about.
+    acm, "acm", aws_sdk_acm;
+    /// EC2 Auto Scaling in the place that a verb is about.
+    autoscaling, "autoscaling", aws_sdk_autoscaling;
+    /// AWS Backup in the place that a verb is about.
+    backup, "backup", aws_sdk_backup;
+    /// AWS Budgets in the place that a verb is about.
+    budgets, "budgets", aws_sdk_budgets;
+    /// Cost Explorer in the place that a verb is about.
+    ce, "ce", aws_sdk_costexplorer;
+    /// The Cloud Control API in the place that a verb is about.
+    cloudcontrol, "cloudcontrol", aws_sdk_cloudcontrol;
+    /// CloudTrail in the place that a verb is about.
+    cloudtrail, "cloudtrail", aws_sdk_cloudtrail;
+    /// CloudWatch in the place that a verb is about.
+    cloudwatch, "cloudwatch", aws_sdk_cloudwatch;
+    /// AWS Config in the place that a verb is about.
+    config, "config", aws_sdk_config;
+    /// DynamoDB in the place that a verb is about.
+    dynamodb, "dynamodb", aws_sdk_dynamodb;
+    /// EC2 in the place that a verb is about.
+    ec2, "ec2", aws_sdk_ec2;
+    /// ECR in the place that a verb is about.
+    ecr, "ecr", aws_sdk_ecr;
+    /// EKS in the place that a verb is about.
+    eks, "eks", aws_sdk_eks;
+    /// Elastic Load Balancing in the place that a verb is about.
+    elbv2, "elbv2", aws_sdk_elasticloadbalancingv2;
+    /// EventBridge in the place that a verb is about.
+    events, "events", aws_sdk_eventbridge;
+    /// GuardDuty in the place that a verb is about.
+    guardduty, "guardduty", aws_sdk_guardduty;
+    /// IAM in the place that a verb is about.
+    iam, "iam", aws_sdk_iam;
+    /// KMS in the place that a verb is about.
+    kms, "kms", aws_sdk_kms;
+    /// CloudWatch Logs in the place that a verb is about.
+    logs, "logs", aws_sdk_cloudwatchlogs;
+    /// RDS in the place that a verb is about.
+    rds, "rds", aws_sdk_rds;
+    /// Route 53 in the place that a verb is about.
+    route53, "route53", aws_sdk_route53;
+    /// S3 Control in the place that a verb is about.
+    s3control, "s3", aws_sdk_s3control;
+    /// Secrets Manager in the place that a verb is about.
+    secretsmanager, "secretsmanager", aws_sdk_secretsmanager;
+    /// Security Hub in the place that a verb is about.
+    securityhub, "securityhub", aws_sdk_securityhub;
+    /// SNS in the place that a verb is about.
+    sns, "sns", aws_sdk_sns;
+    /// SQS in the place that a verb is about.
+    sqs, "sqs", aws_sdk_sqs;
+    /// Systems Manager in the place that a verb is about.
+    ssm, "ssm", aws_sdk_ssm;
+    /// AWS WAF in the place that a verb is about.
+    wafv2, "wafv2", aws_sdk_wafv2;
 }
 
 /// Settings of an [`Aws`]. What is not set comes from the environment and the profile, as with the aws CLI.
@@ -238,13 +312,13 @@ impl Aws {
         self.inner.config.get()?.endpoint_url().map(str::to_owned)
     }
 
-    async fn config(&self) -> Result<&SdkConfig, CloudError> {
+    async fn loaded(&self) -> Result<&SdkConfig, CloudError> {
         self.inner.config.get_or_try_init(|| self.inner.settings.load()).await
     }
 
     /// The SDK's configuration and the region of a place.
     async fn place(&self, provider: &ProviderKey) -> Result<(&SdkConfig, Region), CloudError> {
-        let config = self.config().await?;
+        let config = self.loaded().await?;
         let (account, region) = split(provider);
         if let Some(account) = account.filter(|a| Some(*a) != self.account_id()) {
             return Err(CloudError::local(
@@ -264,7 +338,7 @@ impl Aws {
 
     /// The SDK's configuration for other users of the same way to AWS.
     pub async fn sdk_config(&self) -> Result<SdkConfig, CloudError> {
-        self.config().await.cloned()
+        self.loaded().await.cloned()
     }
 
     async fn service<C: Clone>(
@@ -286,30 +360,6 @@ impl Aws {
         self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// EC2 in the place that a verb is about.
-    #[cfg(feature = "ec2")]
-    pub async fn ec2(&self, cx: &Cx) -> Result<Service<aws_sdk_ec2::Client>, CloudError> {
-        use aws_sdk_ec2::{Client, config::Builder};
-        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
-        self.service(&cx.provider, "ec2", |c| &mut c.ec2, make).await
-    }
-
-    /// IAM.
-    #[cfg(feature = "iam")]
-    pub async fn iam(&self, cx: &Cx) -> Result<Service<aws_sdk_iam::Client>, CloudError> {
-        use aws_sdk_iam::{Client, config::Builder};
-        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
-        self.service(&cx.provider, "iam", |c| &mut c.iam, make).await
-    }
-
-    /// CloudWatch Logs in the place that a verb is about.
-    #[cfg(feature = "logs")]
-    pub async fn logs(&self, cx: &Cx) -> Result<Service<aws_sdk_cloudwatchlogs::Client>, CloudError> {
-        use aws_sdk_cloudwatchlogs::{Client, config::Builder};
-        let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
-        self.service(&cx.provider, "logs", |c| &mut c.logs, make).await
-    }
-
     /// S3 in the place that a verb is about.
     #[cfg(feature = "s3")]
     pub async fn s3(&self, cx: &Cx) -> Result<Service<aws_sdk_s3::Client>, CloudError> {
@@ -324,12 +374,11 @@ impl Aws {
     /// Whether something else than AWS answers for S3: an emulator, or another maker's store.
     #[cfg(feature = "s3")]
     pub(crate) async fn s3_is_stand_in(&self) -> Result<bool, CloudError> {
-        let config = self.config().await?;
+        let config = self.loaded().await?;
         Ok(self.inner.settings.http_client.is_some() || s3_endpoint(config).is_some_and(|url| !is_aws(&url)))
     }
 
     /// The tagging API, which tells the tags of many objects of any service, in the place that a verb is about.
-    #[cfg(feature = "logs")]
     pub async fn tagging(&self, cx: &Cx) -> Result<Service<aws_sdk_resourcegroupstagging::Client>, CloudError> {
         use aws_sdk_resourcegroupstagging::{Client, config::Builder};
         let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
@@ -338,7 +387,7 @@ impl Aws {
 
     /// SNS in a region, for messages: nobody waits long to tell of something.
     #[cfg(feature = "notify")]
-    pub(crate) async fn sns(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sns::Client>, CloudError> {
+    pub(crate) async fn messages(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sns::Client>, CloudError> {
         use aws_sdk_sns::{Client, config::Builder};
         let make = |c: &_, region| {
             let timeouts = TimeoutConfig::builder()
@@ -347,7 +396,7 @@ impl Aws {
                 .build();
             Client::from_conf(Builder::from(c).region(region).timeout_config(timeouts).build())
         };
-        self.service(provider, "sns", |c| &mut c.sns, make).await
+        self.service(provider, "sns", |c| &mut c.messages, make).await
     }
 
     async fn sts(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sts::Client>, CloudError> {

@@ -67,7 +67,7 @@ pub struct Message<'a> {
 
 /// Writes a message to a topic, in the topic's own region.
 pub async fn publish(aws: &Aws, topic: &Topic, message: &Message<'_>) -> Result<(), CloudError> {
-    let sns = aws.sns(&ProviderKey(topic.region.clone())).await?;
+    let sns = aws.messages(&ProviderKey(topic.region.clone())).await?;
     let mut request =
         sns.publish().topic_arn(topic.arn.as_str()).subject(subject(message.subject)).message(message.text);
     for (name, value) in message.attributes {

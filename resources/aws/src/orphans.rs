@@ -12,7 +12,7 @@ use phx_model::driver::{Cx, Read, ReadTarget, Registry};
 use phx_model::state::{INTENT_TAG, ProviderKey, State};
 use phx_model::{CloudError, Value, ValueMap};
 
-use crate::arn::partition;
+use crate::arn::global_region;
 use crate::{Aws, batch, iam};
 
 /// How many objects the tagging API tells of in one answer, at most.
@@ -91,17 +91,6 @@ pub async fn marked(aws: &Aws, places: &BTreeSet<ProviderKey>, lineage: &str) ->
         found.entry(one.arn.clone()).or_insert(one);
     }
     Ok(found.into_values().collect())
-}
-
-/// Where the tagging API knows IAM's objects.
-fn global_region(region: &str) -> &'static str {
-    match partition(region) {
-        "aws-cn" => "cn-north-1",
-        "aws-us-gov" => "us-gov-west-1",
-        "aws-iso" => "us-iso-east-1",
-        "aws-iso-b" => "us-isob-east-1",
-        _ => "us-east-1",
-    }
 }
 
 fn cx(provider: &ProviderKey) -> Cx {

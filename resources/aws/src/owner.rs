@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use phx_model::CloudError;
 use phx_model::error::ErrorKind;
+use phx_model::schema::satisfied;
 use phx_model::state::{INTENT_TAG, IntentId};
+use phx_model::typed::Resource;
+use phx_model::value::Value;
 
 /// Passes if the object was made by this intent. `what` names it: "the role deploy".
 pub fn check(what: &str, tags: &BTreeMap<String, String>, intent: &IntentId) -> Result<(), CloudError> {
@@ -25,6 +28,27 @@ pub fn check(what: &str, tags: &BTreeMap<String, String>, intent: &IntentId) -> 
         ),
     };
     Err(CloudError::local(ErrorKind::AlreadyExists, format!("{what} is there already, and {whose}")).hint(hint))
+}
+
+/// Passes if the object is what the program wants, for objects that can bear no mark: one that is already there with the wanted name is taken
+/// over if it is just so, and never changed into it.
+pub fn check_alike<R: Resource>(what: &str, want: &R::Resolved, there: &R::Resolved) -> Result<(), CloudError> {
+    let (want, there) = (R::fields(want), R::fields(there));
+    let differs = R::schema().fields.iter().filter(|f| !f.write_only).find(|field| {
+        let there = there.get(field.name).unwrap_or(&Value::Null);
+        match want.get(field.name) {
+            Some(wanted) => !satisfied(field, wanted, there),
+            None => !field.cloud_default && !satisfied(field, &Value::Null, there),
+        }
+    });
+    match differs {
+        None => Ok(()),
+        Some(field) => {
+            let message = format!("{what} is there already, with another {}", field.name);
+            Err(CloudError::local(ErrorKind::AlreadyExists, message)
+                .hint("choose another name, or adopt it with `phx import` if it is this stack's to manage"))
+        }
+    }
 }
 
 #[cfg(test)]

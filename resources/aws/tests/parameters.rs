@@ -1,4 +1,4 @@
-//! Every parameter that AWS has for a type can be set, or `left-out.tsv` says why not.
+//! Every parameter that AWS has for a type can be set, or `left-out/` says why not.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,12 +53,15 @@ fn every_parameter_can_be_set_or_is_left_out_for_a_reason() {
     let schemas: BTreeMap<&str, &Schema> = phx_aws::schemas().into_iter().map(|s| (s.type_name, s)).collect();
     let mut left_out: BTreeSet<Vec<String>> = BTreeSet::new();
     let mut wrong = Vec::new();
-    for line in table(&manifest("left-out.tsv")) {
-        if line.len() != 4 || line[3].trim().is_empty() {
-            wrong.push(format!("left-out.tsv: not type, operation, parameter and reason: {line:?}"));
-            continue;
+    for file in std::fs::read_dir(manifest("left-out")).unwrap() {
+        let file = file.unwrap().path();
+        for line in table(&file) {
+            if line.len() != 4 || line[3].trim().is_empty() {
+                wrong.push(format!("{}: not type, operation, parameter and reason: {line:?}", file.display()));
+            } else if schemas.contains_key(line[0].as_str()) {
+                left_out.insert(line[..3].to_vec());
+            }
         }
-        left_out.insert(line[..3].to_vec());
     }
     let mut known = BTreeSet::new();
     let mut types = BTreeSet::new();
@@ -70,11 +73,11 @@ fn every_parameter_can_be_set_or_is_left_out_for_a_reason() {
         match (schema.field(&snake_case(parameter)).is_some(), left_out.contains(&key)) {
             (true, false) | (false, true) => {}
             (true, true) => wrong.push(format!("{key:?} can be set and is listed as left out")),
-            (false, false) => wrong.push(format!("{key:?} can neither be set nor is it listed in left-out.tsv")),
+            (false, false) => wrong.push(format!("{key:?} can neither be set nor is it listed in left-out/")),
         }
         known.insert(key);
     }
-    wrong.extend(left_out.difference(&known).map(|key| format!("left-out.tsv: AWS has no {key:?}")));
+    wrong.extend(left_out.difference(&known).map(|key| format!("left-out/: AWS has no {key:?}")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(types.len() >= 11, "only {types:?} were compared");
 }
@@ -84,8 +87,9 @@ fn schemas_are_complete() {
     for schema in phx_aws::schemas() {
         assert!(!schema.doc.is_empty(), "{}", schema.type_name);
         assert!(schema.terraform.is_some(), "{}", schema.type_name);
-        // CloudFormation attaches policies as a part of the role.
-        let inlined = schema.type_name == "aws:iam:RolePolicyAttachment";
+        // CloudFormation attaches policies as a part of the role, or of the access entry.
+        let inlined =
+            ["aws:acm:CertificateValidation", "aws:cloudcontrol:Resource", "aws:dynamodb:TableItem", "aws:eks:AccessPolicyAssociation", "aws:events:Target", "aws:iam:RolePolicyAttachment", "aws:rds:DbSnapshot", "aws:s3:AccountPublicAccessBlock", "aws:s3:Object", "aws:secretsmanager:SecretVersion"].contains(&schema.type_name);
         assert_eq!(schema.cloudformation.is_none(), inlined, "{}", schema.type_name);
         assert!(schema.outputs.iter().any(|o| o.name == "id" || o.name == "arn"), "{}", schema.type_name);
         for name in schema.unique {

@@ -27,6 +27,7 @@ pub(crate) static THING: Schema = Schema {
     doc: "",
     identity: Identity::IntentTag,
     unique: &[],
+    vanishes_with: None,
     fields: &[
         Field { name: "name", replace: true, ..FIELD },
         Field { name: "size", kind: Kind::Int, ..FIELD },
@@ -56,6 +57,7 @@ const fn copy(s: &Schema) -> Schema {
         doc: s.doc,
         identity: s.identity,
         unique: s.unique,
+        vanishes_with: None,
         fields: s.fields,
         outputs: s.outputs,
     }

@@ -6,37 +6,63 @@
 //!
 //! Policy documents are in [`policy`].
 
-pub mod policy;
+pub mod attached;
+pub mod group;
+pub mod instance_profile;
+pub mod managed_policy;
+pub mod oidc_provider;
 pub mod role;
+pub mod role_policy;
 pub mod role_policy_attachment;
+pub mod service_linked_role;
+pub mod user;
 
-pub use policy::{PolicyDocument, Principal, Statement};
+pub use crate::policy::{self, PolicyDocument, Principal, Statement};
+pub use attached::InlinePolicy;
+pub use group::Group;
+pub use instance_profile::InstanceProfile;
+pub use managed_policy::Policy;
+pub use oidc_provider::OidcProvider;
 pub use role::Role;
+pub use role_policy::RolePolicy;
 pub use role_policy_attachment::RolePolicyAttachment;
+pub use service_linked_role::ServiceLinkedRole;
+pub use user::User;
 
+pub use crate::ids::{GroupName, InstanceProfileName, RoleName, UserName};
+
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use aws_sdk_iam::types::{EntityType, RoleDetail};
-use phx_model::CloudError;
+use aws_sdk_iam::error::BuildError;
+use aws_sdk_iam::types::{EntityType, GroupDetail, ManagedPolicyDetail, RoleDetail, Tag, UserDetail};
 use phx_model::driver::{Cx, Registry};
 use phx_model::error::ErrorKind;
+use phx_model::state::ProviderKey;
+use phx_model::value::Json;
+use phx_model::{CloudError, Value};
 
+use crate::arn::global_region;
 use crate::client::{Aws, Service};
+use crate::manage::Target;
+use crate::tagged::{self, TagMap};
 use crate::{batch, manage, wait};
-
-phx_model::id_type! {
-    /// A role's name, unique in its account.
-    RoleName;
-}
 
 /// IAM.
 pub type Iam = Service<aws_sdk_iam::Client>;
 
 /// Adds the service's types. A new type is named here, and nowhere else.
 pub fn register(registry: &mut Registry, aws: &Aws) {
+    manage::register::<Group>(registry, aws);
+    manage::register::<InstanceProfile>(registry, aws);
+    manage::register::<OidcProvider>(registry, aws);
+    manage::register::<Policy>(registry, aws);
     manage::register::<Role>(registry, aws);
+    manage::register::<RolePolicy>(registry, aws);
     manage::register::<RolePolicyAttachment>(registry, aws);
+    manage::register::<ServiceLinkedRole>(registry, aws);
+    manage::register::<User>(registry, aws);
 }
 
 /// IAM lists so many at once.
@@ -45,9 +71,10 @@ const PAGE: i32 = 1000;
 const UNTIL_KNOWN: Duration = Duration::from_secs(20);
 /// How long what was just taken away may still hold something.
 const UNTIL_FREE: Duration = Duration::from_secs(20);
-/// Up to so many roles are asked for one by one. An account's roles usually fit in a page or two, and listing them takes two calls a
-/// page: that is fewer from here on, while others' roles are too many to be read for a handful.
-const ROLES_ONE_BY_ONE: usize = 5;
+/// Up to so many objects are asked for one by one. An account's roles usually fit in a page or two, and listing them takes two calls a
+/// page: that is fewer from here on, while others' roles are too many to be read for a handful. The same goes for users, groups, policies
+/// and instance profiles.
+const ONE_BY_ONE: usize = 5;
 
 /// Another change to the same object is under way; IAM's documentation asks to repeat the call.
 fn is_concurrent(error: &CloudError) -> bool {
@@ -68,16 +95,101 @@ where
     wait::eventually(cx, UNTIL_KNOWN, |e| is_concurrent(e) || unknown(e), call).await
 }
 
-/// All roles of the account with their tags, boundaries and attached policies.
-pub(crate) async fn role_details(iam: &Iam) -> Result<Vec<RoleDetail>, CloudError> {
-    batch::pages(|marker| async move {
-        let request =
-            iam.get_account_authorization_details().filter(EntityType::Role).max_items(PAGE).set_marker(marker);
+/// A change that needs no patience but for another change under way.
+async fn change<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, CloudError>>,
+{
+    once_known(cx, |_| false, call).await
+}
+
+/// What is gone already is taken away.
+fn gone_is_done<T>(answer: Result<T, CloudError>) -> Result<(), CloudError> {
+    match answer {
+        Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// `None`: it is not there.
+fn if_there<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Ok(it) => Ok(Some(it)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A policy document as IAM tells it.
+fn document(text: Option<&str>) -> Json {
+    text.map_or(Json(Value::Null), policy::parse)
+}
+
+fn to_tags(tags: &TagMap) -> Result<Vec<Tag>, CloudError> {
+    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
+    let tags: Result<_, BuildError> = tags.iter().map(tag).collect();
+    tags.map_err(|e| CloudError::local(ErrorKind::Invalid, e.to_string()))
+}
+
+fn from_tags(tags: &[Tag]) -> TagMap {
+    tags.iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect()
+}
+
+/// The tags of objects that IAM lists without them. The tagging API knows policies, instance profiles and identity providers, in one region.
+async fn tags_of<'t, F, Fut>(
+    aws: &Aws,
+    cx: &Cx,
+    targets: &[Target<'t>],
+    arn: impl Fn(usize) -> Option<String>,
+    ask: F,
+) -> Result<HashMap<usize, Result<Option<TagMap>, CloudError>>, CloudError>
+where
+    F: FnMut(&'t str, String) -> Fut,
+    Fut: Future<Output = Result<TagMap, CloudError>>,
+{
+    let account = cx.provider.0.rsplit_once('/').map(|(account, _)| account);
+    let region = global_region(&aws.region(&cx.provider).await?);
+    let place = account.map_or_else(|| region.to_owned(), |account| format!("{account}/{region}"));
+    tagged::read(aws, &Cx { provider: ProviderKey(place), ..cx.clone() }, targets, arn, ask).await
+}
+
+/// What the account has of one kind.
+#[derive(Default)]
+struct Details {
+    roles: Vec<RoleDetail>,
+    users: Vec<UserDetail>,
+    groups: Vec<GroupDetail>,
+    policies: Vec<ManagedPolicyDetail>,
+}
+
+async fn details(iam: &Iam, kind: EntityType) -> Result<Details, CloudError> {
+    let kind = &kind;
+    let pages = batch::pages(|marker| async move {
+        let request = iam.get_account_authorization_details().filter(kind.clone()).max_items(PAGE).set_marker(marker);
         let answer = iam.read("GetAccountAuthorizationDetails", || request.clone().send()).await?;
         let next = answer.marker.filter(|_| answer.is_truncated);
-        Ok((answer.role_detail_list.unwrap_or_default(), next))
-    })
-    .await
+        let page = Details {
+            roles: answer.role_detail_list.unwrap_or_default(),
+            users: answer.user_detail_list.unwrap_or_default(),
+            groups: answer.group_detail_list.unwrap_or_default(),
+            policies: answer.policies.unwrap_or_default(),
+        };
+        Ok((vec![page], next))
+    });
+    let mut all = Details::default();
+    for page in pages.await? {
+        all.roles.extend(page.roles);
+        all.users.extend(page.users);
+        all.groups.extend(page.groups);
+        all.policies.extend(page.policies);
+    }
+    Ok(all)
+}
+
+/// All roles of the account with their tags, boundaries, instance profiles, and attached and inline policies.
+pub(crate) async fn role_details(iam: &Iam) -> Result<Vec<RoleDetail>, CloudError> {
+    Ok(details(iam, EntityType::Role).await?.roles)
 }
 
 /// The ARNs of the managed policies that are attached to a role.

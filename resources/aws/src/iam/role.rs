@@ -1,17 +1,16 @@
 //! `aws:iam:Role`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use aws_sdk_iam::error::BuildError;
-use aws_sdk_iam::types::{AttachedPermissionsBoundary, Role as Shown, RoleDetail, Tag};
+use aws_sdk_iam::types::{AttachedPermissionsBoundary, Role as Shown, RoleDetail};
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::typed::{FieldChange, Tags};
 use phx_model::value::Json;
-use phx_model::{CloudError, Input, Outputs, Resource, Value};
+use phx_model::{CloudError, Input, Outputs, Resource};
 
-use super::{Iam, PAGE, ROLES_ONE_BY_ONE, RoleName, UNTIL_FREE, policy};
+use super::{Iam, ONE_BY_ONE, PAGE, RoleName, UNTIL_FREE, policy};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
@@ -67,7 +66,7 @@ pub struct RoleOutputs {
 impl Manage for Role {
     async fn read_many(aws: &Aws, cx: &Cx, targets: &[Target<'_>]) -> Result<Vec<Found<Self>>, CloudError> {
         let iam = &aws.iam(cx).await?;
-        if targets.len() > ROLES_ONE_BY_ONE {
+        if targets.len() > ONE_BY_ONE {
             match listed(iam, targets).await {
                 Err(error) if super::cannot_list(&error) => tracing::debug!(%error, "roles are read one by one"),
                 answer => return answer,
@@ -81,12 +80,12 @@ impl Manage for Role {
         let request = iam
             .create_role()
             .role_name(&want.role_name)
-            .assume_role_policy_document(want.assume_role_policy_document.to_text())
+            .assume_role_policy_document(policy::text(&want.assume_role_policy_document))
             .set_path(want.path.clone())
             .set_description(want.description.clone())
             .set_max_session_duration(want.max_session_duration)
             .set_permissions_boundary(want.permissions_boundary.as_ref().map(Arn::to_string))
-            .set_tags(Some(to_sdk(&with_intent(&want.tags, intent))?));
+            .set_tags(Some(super::to_tags(&with_intent(&want.tags, intent))?));
         let send = || iam.write("CreateRole", || request.clone().send());
         let answer = match super::once_known(cx, unknown_principal, send).await {
             // Perhaps this very intent's, made by a call whose answer was lost.
@@ -108,7 +107,7 @@ impl Manage for Role {
     ) -> Result<Option<RoleOutputs>, CloudError> {
         let iam = &aws.iam(cx).await?;
         if change.assume_role_policy_document.is_some() {
-            let document = want.assume_role_policy_document.to_text();
+            let document = policy::text(&want.assume_role_policy_document);
             let request = iam.update_assume_role_policy().role_name(id).policy_document(document);
             let send = || iam.write_idempotent("UpdateAssumeRolePolicy", || request.clone().send());
             super::once_known(cx, unknown_principal, send).await?;
@@ -171,7 +170,7 @@ impl Manage for Role {
         let iam = &aws.iam(cx).await?;
         match get(iam, &want.role_name).await {
             Ok(role) => {
-                owner::check(&format!("the role {}", want.role_name), &from_sdk(role.tags()), intent)?;
+                owner::check(&format!("the role {}", want.role_name), &super::from_tags(role.tags()), intent)?;
                 Ok(Some(created(role)))
             }
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
@@ -182,7 +181,7 @@ impl Manage for Role {
 
 /// A role that the trust policy names is not known yet, or does not exist.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html>
-fn unknown_principal(error: &CloudError) -> bool {
+pub(super) fn unknown_principal(error: &CloudError) -> bool {
     error.code.as_deref() == Some("MalformedPolicyDocument") && error.message.contains("Invalid principal")
 }
 
@@ -248,12 +247,12 @@ fn join(targets: &[Target<'_>], details: &[RoleDetail], roles: &[Shown]) -> Vec<
         };
         let fields = RoleResolved {
             role_name: target.id.to_owned(),
-            assume_role_policy_document: document(detail.assume_role_policy_document()),
+            assume_role_policy_document: super::document(detail.assume_role_policy_document()),
             path: detail.path().map(str::to_owned),
             description: role.and_then(|r| text(r.description())),
             max_session_duration: role.and_then(|r| r.max_session_duration()),
             permissions_boundary: boundary(detail.permissions_boundary()),
-            tags: from_sdk(detail.tags()),
+            tags: super::from_tags(detail.tags()),
         };
         Some(Found::present(fields, outputs))
     };
@@ -263,12 +262,12 @@ fn join(targets: &[Target<'_>], details: &[RoleDetail], roles: &[Shown]) -> Vec<
 fn shown(role: &Shown) -> Found<Role> {
     let fields = RoleResolved {
         role_name: role.role_name().to_owned(),
-        assume_role_policy_document: document(role.assume_role_policy_document()),
+        assume_role_policy_document: super::document(role.assume_role_policy_document()),
         path: Some(role.path().to_owned()),
         description: text(role.description()),
         max_session_duration: role.max_session_duration(),
         permissions_boundary: boundary(role.permissions_boundary()),
-        tags: from_sdk(role.tags()),
+        tags: super::from_tags(role.tags()),
     };
     Found::present(fields, created(role.clone()).outputs)
 }
@@ -277,38 +276,8 @@ fn text(text: Option<&str>) -> Option<String> {
     text.filter(|t| !t.is_empty()).map(str::to_owned)
 }
 
-fn boundary(boundary: Option<&AttachedPermissionsBoundary>) -> Option<Arn> {
+pub(super) fn boundary(boundary: Option<&AttachedPermissionsBoundary>) -> Option<Arn> {
     boundary.and_then(AttachedPermissionsBoundary::permissions_boundary_arn).map(Arn::new)
-}
-
-/// A policy document as IAM tells it: percent-encoded.
-fn document(text: Option<&str>) -> Json {
-    let Some(text) = text else { return Json(Value::Null) };
-    let text = decoded(text);
-    Json::parse(&text).unwrap_or(Json(Value::String(text)))
-}
-
-/// Undoes RFC 3986's encoding. A document that begins as JSON is not encoded.
-fn decoded(text: &str) -> String {
-    if text.trim_start().starts_with('{') {
-        return text.to_owned();
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let hex = after.get(..2).filter(|hex| *first == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
-        match hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The description that UpdateRole is to set: what is wished, or what is there if nothing is.
@@ -325,27 +294,18 @@ fn session(want: &RoleResolved, change: &RoleChange, now: &Shown) -> i32 {
     change.max_session_duration.as_ref().map_or_else(there, |c| c.after).unwrap_or(DEFAULT_SESSION)
 }
 
-async fn update_tags(iam: &Iam, cx: &Cx, id: &str, delta: &TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = iam.tag_role().role_name(id).set_tags(Some(to_sdk(&delta.set)?));
-        super::once_known(cx, |_| false, || iam.write_idempotent("TagRole", || request.clone().send())).await?;
-    }
+pub(super) async fn update_tags(iam: &Iam, cx: &Cx, id: &str, delta: &TagDelta) -> Result<(), CloudError> {
+    // IAM's tag keys have no case: taken away after it is set, `Team` would take `team` with it.
     if !delta.remove.is_empty() {
         let keys = delta.remove.iter().cloned().collect();
         let request = iam.untag_role().role_name(id).set_tag_keys(Some(keys));
         super::once_known(cx, |_| false, || iam.write_idempotent("UntagRole", || request.clone().send())).await?;
     }
+    if !delta.set.is_empty() {
+        let request = iam.tag_role().role_name(id).set_tags(Some(super::to_tags(&delta.set)?));
+        super::once_known(cx, |_| false, || iam.write_idempotent("TagRole", || request.clone().send())).await?;
+    }
     Ok(())
-}
-
-fn to_sdk(tags: &BTreeMap<String, String>) -> Result<Vec<Tag>, CloudError> {
-    let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-    let tags: Result<_, BuildError> = tags.iter().map(tag).collect();
-    tags.map_err(|e| CloudError::local(ErrorKind::Invalid, e.to_string()))
-}
-
-fn from_sdk(tags: &[Tag]) -> BTreeMap<String, String> {
-    tags.iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect()
 }
 
 /// What still holds a role that cannot be deleted.

@@ -8,7 +8,7 @@ use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::{CloudError, Input, Outputs, Resource};
 
-use super::{Iam, ROLES_ONE_BY_ONE, RoleName};
+use super::{Iam, ONE_BY_ONE, RoleName};
 use crate::arn::Arn;
 use crate::batch;
 use crate::client::Aws;
@@ -51,7 +51,7 @@ impl Manage for RolePolicyAttachment {
         let iam = &aws.iam(cx).await?;
         let roles: BTreeSet<&str> = targets.iter().filter_map(|t| Some(split(t.id)?.0)).collect();
         let mut attached = Attached::new();
-        if roles.len() > ROLES_ONE_BY_ONE {
+        if roles.len() > ONE_BY_ONE {
             match super::role_details(iam).await {
                 Ok(details) => attached = by_role(&details),
                 Err(error) if super::cannot_list(&error) => {

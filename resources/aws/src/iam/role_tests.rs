@@ -1,5 +1,9 @@
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::types::Tag;
 use aws_smithy_types::DateTime;
-use phx_model::ValueMap;
+use phx_model::value::Json;
+use phx_model::{Value, ValueMap};
 
 use super::*;
 
@@ -30,17 +34,6 @@ fn detail(name: &str) -> RoleDetail {
         .permissions_boundary(boundary)
         .tags(tag)
         .build()
-}
-
-#[test]
-fn documents_are_decoded() {
-    assert_eq!(document(Some(TRUST)), Json::parse(r#"{"Version":"2012-10-17","Statement":[]}"#).unwrap());
-    assert_eq!(document(Some(r#"{"Id":"100%41"}"#)), Json::parse(r#"{"Id":"100%41"}"#).unwrap());
-    assert_eq!(decoded("a%2Bb+c%c3%A9"), "a+b+cé");
-    assert_eq!(decoded("50%"), "50%");
-    assert_eq!(decoded("%zz%4"), "%zz%4");
-    assert_eq!(document(None), Json(Value::Null));
-    assert_eq!(document(Some("no%20json")), Json(Value::String("no json".into())));
 }
 
 #[test]

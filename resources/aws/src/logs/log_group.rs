@@ -207,7 +207,7 @@ async fn outputs(aws: &Aws, cx: &Cx, name: &str) -> Result<LogGroupOutputs, Clou
 }
 
 /// Repeats a change while another one to the same group is under way, as the API's documentation asks.
-async fn once_free<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
+pub(super) async fn once_free<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, CloudError>>,

@@ -21,19 +21,29 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, ObjectOwnership,
-};
+use aws_sdk_s3::types::{BucketLocationConstraint, BucketNamespace, CreateBucketConfiguration, ObjectOwnership};
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::{INTENT_TAG, IntentId};
 use phx_model::typed::{FieldChange, Tags};
 use phx_model::{CloudError, Input, Outputs, Resource};
 
-use super::bucket_settings::{self as settings, *};
-use super::{BucketName, S3};
+use super::bucket_acl::{self as acl, Acl, grantees};
+use super::bucket_cors::{self as cors, CorsConfiguration};
+use super::bucket_events::{
+    self as events, BucketLoggingStatus, NotificationConfiguration, NotificationConfigurationResolved,
+};
+use super::bucket_lifecycle::{self as lifecycle, LifecycleConfiguration};
+use super::bucket_replication::{self as replication, ReplicationConfiguration};
+use super::bucket_settings::{
+    self as settings, ObjectLockConfiguration, PublicAccessBlockConfiguration, ServerSideEncryptionConfiguration,
+    VersioningConfiguration, to_tags,
+};
+use super::emptying::{empty, is_empty};
+use super::{BucketName, S3, is_aborted};
 use crate::arn::{Arn, partition};
 use crate::client::Aws;
+use crate::forms::set;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tags::{TagDelta, with_intent};
 use crate::{batch, owner, wait};
@@ -47,12 +57,27 @@ const UNTIL_FREE: Duration = Duration::from_secs(120);
 /// The fields that are read by calls of their own.
 const SETTINGS: &[&str] = &[
     "object_lock_enabled_for_bucket",
+    "object_lock_configuration",
+    "acl",
+    "grant_full_control",
+    "grant_read",
+    "grant_read_acp",
+    "grant_write",
+    "grant_write_acp",
+    "lifecycle_configuration",
+    "transition_default_minimum_object_size",
+    "bucket_logging_status",
+    "cors_configuration",
+    "replication_configuration",
+    "notification_configuration",
     "object_ownership",
     "versioning_configuration",
     "server_side_encryption_configuration",
     "public_access_block_configuration",
     "tags",
 ];
+/// The fields that say in single grants what `acl` says in a word.
+const GRANTS: &[&str] = &["grant_full_control", "grant_read", "grant_read_acp", "grant_write", "grant_write_acp"];
 
 /// A place for objects.
 ///
@@ -76,6 +101,30 @@ pub struct Bucket {
     /// `ObjectWriter`.
     #[field(cloud_default)]
     pub object_ownership: Option<Input<String>>,
+    /// Which namespace the name belongs to: `global` (which it is unset), or `account-regional`, where nobody else can take it; then it must end in
+    /// `-ACCOUNT-REGION-an`.
+    #[field(replace, cloud_default)]
+    pub bucket_namespace: Option<Input<String>>,
+    /// Who may use the bucket, in a word: `private` (which it is unset), `public-read`, `public-read-write`, `authenticated-read` or
+    /// `log-delivery-write`. It needs an `object_ownership` with which ACLs are on.
+    #[field(cloud_default)]
+    pub acl: Option<Input<String>>,
+    /// Who may do everything with the bucket, in place of `acl`: `id="CANONICAL-USER-ID", uri="GROUP"`. With any of these fields, who is not
+    /// named may do nothing, the owner not excepted.
+    #[field(cloud_default, normalize = grantees)]
+    pub grant_full_control: Option<Input<String>>,
+    /// Who may list the bucket's objects, written as `grant_full_control`.
+    #[field(cloud_default, normalize = grantees)]
+    pub grant_read: Option<Input<String>>,
+    /// Who may read the bucket's ACL, written as `grant_full_control`.
+    #[field(cloud_default, normalize = grantees)]
+    pub grant_read_acp: Option<Input<String>>,
+    /// Who may put objects into the bucket, written as `grant_full_control`.
+    #[field(cloud_default, normalize = grantees)]
+    pub grant_write: Option<Input<String>>,
+    /// Who may change the bucket's ACL, written as `grant_full_control`.
+    #[field(cloud_default, normalize = grantees)]
+    pub grant_write_acp: Option<Input<String>>,
     /// Whether earlier versions are kept. Once they are, it can be suspended and not taken back.
     pub versioning_configuration: Option<Input<VersioningConfiguration>>,
     /// How new objects are encrypted. Unset, with keys that S3 manages.
@@ -84,6 +133,25 @@ pub struct Bucket {
     /// What protects the bucket from being made public. Unset, everything.
     #[field(cloud_default)]
     pub public_access_block_configuration: Option<Input<PublicAccessBlockConfiguration>>,
+    /// How long new objects are kept from deletion.
+    pub object_lock_configuration: Option<Input<ObjectLockConfiguration>>,
+    /// What becomes of objects as they grow older.
+    pub lifecycle_configuration: Option<Input<LifecycleConfiguration>>,
+    /// How large objects must be to be moved to another storage class: `all_storage_classes_128K` (which it is unset) or
+    /// `varies_by_storage_class`. It says something only beside a `lifecycle_configuration`.
+    #[field(cloud_default)]
+    pub transition_default_minimum_object_size: Option<Input<String>>,
+    /// Where records of access go. Unset, there are none.
+    pub bucket_logging_status: Option<Input<BucketLoggingStatus>>,
+    /// Which pages of other origins may use the bucket. Unset, none.
+    pub cors_configuration: Option<Input<CorsConfiguration>>,
+    /// What is copied to other buckets. Unset, nothing.
+    pub replication_configuration: Option<Input<ReplicationConfiguration>>,
+    /// Who is told of what happens to objects. Unset, nobody.
+    pub notification_configuration: Option<Input<NotificationConfiguration>>,
+    /// Whether S3 sends no test message to the queues, topics and functions of `notification_configuration` when that is set.
+    #[field(write_only)]
+    pub skip_destination_validation: Option<Input<bool>>,
     /// Whether deleting the bucket deletes what is in it, all versions included. phx's own: S3 does not know it. Unset or false, a bucket
     /// that is not empty cannot be deleted.
     #[field(write_only)]
@@ -137,6 +205,7 @@ impl Manage for Bucket {
             .bucket(&want.bucket)
             .create_bucket_configuration(configuration)
             .set_object_lock_enabled_for_bucket(want.object_lock_enabled_for_bucket)
+            .set_bucket_namespace(want.bucket_namespace.as_deref().map(BucketNamespace::from))
             .set_object_ownership(want.object_ownership.as_deref().map(ObjectOwnership::from));
         let send = || s3.write("CreateBucket", || request.clone().send());
         match wait::eventually(cx, UNTIL_FREE, is_aborted, send).await {
@@ -157,14 +226,38 @@ impl Manage for Bucket {
         if !want.tags.is_empty() {
             once_known(cx, || set_missing_tags(s3, id, &want.tags)).await?;
         }
+        // What S3 protects a new bucket with refuses public ACLs, and copying and locking need versions: hence the order. One setting at a time,
+        // since S3 refuses two changes to one bucket at once.
+        if let Some(block) = &want.public_access_block_configuration {
+            once_known(cx, || settings::put_public_access_block(s3, id, block)).await?;
+        }
+        if let Some(acl) = &Acl::to_set(want) {
+            once_known(cx, || acl::put(s3, id, acl)).await?;
+        }
         if let Some(versioning) = &want.versioning_configuration {
             once_known(cx, || settings::put_versioning(s3, id, &versioning.status)).await?;
         }
         if let Some(encryption) = &want.server_side_encryption_configuration {
             once_known(cx, || settings::put_encryption(s3, id, encryption)).await?;
         }
-        if let Some(block) = &want.public_access_block_configuration {
-            once_known(cx, || settings::put_public_access_block(s3, id, block)).await?;
+        if let Some(lock) = &want.object_lock_configuration {
+            once_known(cx, || settings::put_object_lock(s3, id, Some(lock))).await?;
+        }
+        if let Some(rules) = &want.lifecycle_configuration {
+            let smallest = want.transition_default_minimum_object_size.as_deref();
+            once_known(cx, || lifecycle::put(s3, id, Some(rules), smallest)).await?;
+        }
+        if let Some(logging) = &want.bucket_logging_status {
+            once_known(cx, || events::put_logging(s3, id, Some(logging))).await?;
+        }
+        if let Some(rules) = &want.cors_configuration {
+            once_known(cx, || cors::put(s3, id, Some(rules))).await?;
+        }
+        if let Some(rules) = &want.replication_configuration {
+            once_known(cx, || replication::put(s3, id, Some(rules))).await?;
+        }
+        if let Some(told) = &want.notification_configuration {
+            put_notification(s3, cx, id, Some(told), want.skip_destination_validation).await?;
         }
         Ok(None)
     }
@@ -173,24 +266,52 @@ impl Manage for Bucket {
         aws: &Aws,
         cx: &Cx,
         id: &str,
-        _want: &BucketResolved,
+        want: &BucketResolved,
         change: &BucketChange,
     ) -> Result<Option<BucketOutputs>, CloudError> {
         let s3 = &aws.s3(cx).await?;
         // Nothing is to be done for force_destroy, and fields that S3 fills in are never taken away.
-        if let Some(FieldChange { after: Some(ownership), .. }) = &change.object_ownership {
+        if let Some(ownership) = set(change.object_ownership.as_ref()) {
             once_free(cx, || settings::put_ownership(s3, id, ownership)).await?;
+        }
+        if let Some(block) = set(change.public_access_block_configuration.as_ref()) {
+            once_free(cx, || settings::put_public_access_block(s3, id, block)).await?;
+        }
+        if changes_acl(change)
+            && let Some(acl) = &Acl::of(want)
+        {
+            once_free(cx, || acl::put(s3, id, acl)).await?;
+        }
+        // Objects are no longer copied before versions are no longer kept.
+        if let Some(FieldChange { after: None, .. }) = &change.replication_configuration {
+            once_free(cx, || replication::put(s3, id, None)).await?;
         }
         if let Some(change) = &change.versioning_configuration {
             // It cannot be taken back.
             let status = change.after.as_ref().map_or("Suspended", |versioning| &versioning.status);
             once_free(cx, || settings::put_versioning(s3, id, status)).await?;
         }
-        if let Some(FieldChange { after: Some(encryption), .. }) = &change.server_side_encryption_configuration {
+        if let Some(encryption) = set(change.server_side_encryption_configuration.as_ref()) {
             once_free(cx, || settings::put_encryption(s3, id, encryption)).await?;
         }
-        if let Some(FieldChange { after: Some(block), .. }) = &change.public_access_block_configuration {
-            once_free(cx, || settings::put_public_access_block(s3, id, block)).await?;
+        if let Some(change) = &change.object_lock_configuration {
+            once_free(cx, || settings::put_object_lock(s3, id, change.after.as_ref())).await?;
+        }
+        if change.lifecycle_configuration.is_some() || change.transition_default_minimum_object_size.is_some() {
+            let (rules, smallest) = (&want.lifecycle_configuration, &want.transition_default_minimum_object_size);
+            once_free(cx, || lifecycle::put(s3, id, rules.as_ref(), smallest.as_deref())).await?;
+        }
+        if let Some(change) = &change.bucket_logging_status {
+            once_free(cx, || events::put_logging(s3, id, change.after.as_ref())).await?;
+        }
+        if let Some(change) = &change.cors_configuration {
+            once_free(cx, || cors::put(s3, id, change.after.as_ref())).await?;
+        }
+        if let Some(rules) = set(change.replication_configuration.as_ref()) {
+            once_free(cx, || replication::put(s3, id, Some(rules))).await?;
+        }
+        if let Some(change) = &change.notification_configuration {
+            put_notification(s3, cx, id, change.after.as_ref(), want.skip_destination_validation).await?;
         }
         if let Some(change) = &change.tags {
             let delta = &TagDelta::of(change);
@@ -254,9 +375,16 @@ impl Manage for Bucket {
 
 fn created(want: &BucketResolved, region: &str) -> Created<Bucket> {
     let complete = want.tags.is_empty()
+        && Acl::to_set(want).is_none()
         && want.versioning_configuration.is_none()
         && want.server_side_encryption_configuration.is_none()
-        && want.public_access_block_configuration.is_none();
+        && want.public_access_block_configuration.is_none()
+        && want.object_lock_configuration.is_none()
+        && want.lifecycle_configuration.is_none()
+        && want.bucket_logging_status.is_none()
+        && want.cors_configuration.is_none()
+        && want.replication_configuration.is_none()
+        && want.notification_configuration.is_none();
     Created { id: want.bucket.clone(), outputs: outputs(&want.bucket, region), complete }
 }
 
@@ -280,11 +408,6 @@ fn domain(region: &str) -> &'static str {
         "aws-eusc" => "amazonaws.eu",
         _ => "amazonaws.com",
     }
-}
-
-/// Another change to the same bucket, or its deletion, is under way.
-fn is_aborted(error: &CloudError) -> bool {
-    error.code.as_deref() == Some("OperationAborted")
 }
 
 async fn once_free<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
@@ -317,35 +440,123 @@ fn explained(error: CloudError, region: &str) -> CloudError {
 
 async fn observe(s3: &S3, region: &str, target: &Target<'_>) -> Result<BucketResolved, CloudError> {
     let id = target.id;
+    let adopted = target.inputs.is_empty();
     let wants = |field| target.wants(field);
-    let alone = target.inputs.is_empty() || !SETTINGS.iter().any(|field| wants(field));
-    let (home, lock, ownership, versioning, encryption, block, tags) = futures::try_join!(
-        when(alone, home(s3, id)),
-        when(wants("object_lock_enabled_for_bucket"), settings::get_object_lock(s3, id)),
-        when(wants("object_ownership"), settings::get_ownership(s3, id)),
-        when(wants("versioning_configuration"), settings::get_versioning(s3, id)),
-        when(wants("server_side_encryption_configuration"), settings::get_encryption(s3, id)),
-        when(wants("public_access_block_configuration"), settings::get_public_access_block(s3, id)),
-        when(wants("tags"), settings::get_tags(s3, id)),
-    )?;
+    let set = |field: &str| target.inputs.get(field);
+    let grants = GRANTS.iter().any(|field| set(field).is_some());
+    let alone = adopted || !SETTINGS.iter().any(|field| wants(field));
+    let locking = wants("object_lock_enabled_for_bucket") || wants("object_lock_configuration");
+    let ageing = wants("lifecycle_configuration") || wants("transition_default_minimum_object_size");
+    let copied = set("replication_configuration");
+    let told = set("notification_configuration");
+    let security = async {
+        futures::try_join!(
+            read(adopted, alone, home(s3, id)),
+            read(adopted, locking, settings::get_object_lock(s3, id)),
+            read(adopted, wants("object_ownership"), settings::get_ownership(s3, id)),
+            read(adopted, wants("acl") || grants, acl::get(s3, id, grants)),
+            read(adopted, wants("versioning_configuration"), settings::get_versioning(s3, id)),
+            read(adopted, wants("server_side_encryption_configuration"), settings::get_encryption(s3, id)),
+            read(adopted, wants("public_access_block_configuration"), settings::get_public_access_block(s3, id)),
+        )
+    };
+    let management = async {
+        futures::try_join!(
+            read(adopted, ageing, lifecycle::get(s3, id, set("lifecycle_configuration"))),
+            read(adopted, wants("bucket_logging_status"), events::get_logging(s3, id)),
+            read(adopted, wants("cors_configuration"), cors::get(s3, id)),
+            read(adopted, wants("replication_configuration"), replication::get(s3, id, copied)),
+            read(adopted, wants("notification_configuration"), events::get_notification(s3, id, told)),
+            read(adopted, wants("tags"), settings::get_tags(s3, id)),
+        )
+    };
+    let ((home, lock, ownership, acl, versioning, encryption, block), management) =
+        futures::try_join!(security, management)?;
+    let (lifecycle, logging, cors, replication, notification, tags) = management;
     if let Some(home) = home.flatten().filter(|home| home != region) {
         return Err(CloudError::local(ErrorKind::Invalid, format!("the bucket {id} lies in {home}, not in {region}"))
             .hint("give it the region it lies in"));
     }
+    let (locked, retention) = lock.unzip();
+    let (acl, lifecycle) = (acl.unwrap_or_default(), lifecycle.unwrap_or_default());
+    // Without rules it says nothing, and S3 does not keep it.
+    let unruled = set("transition_default_minimum_object_size").filter(|_| lifecycle.configuration.is_none());
+    let smallest = lifecycle.smallest.or_else(|| unruled?.as_str().map(str::to_owned));
     Ok(BucketResolved {
         bucket: id.to_owned(),
-        object_lock_enabled_for_bucket: lock,
+        object_lock_enabled_for_bucket: locked,
         object_ownership: ownership.flatten(),
+        bucket_namespace: Some(namespace(id, region).to_owned()),
+        acl: acl.acl,
+        grant_full_control: acl.full_control,
+        grant_read: acl.read,
+        grant_read_acp: acl.read_acp,
+        grant_write: acl.write,
+        grant_write_acp: acl.write_acp,
         versioning_configuration: versioning.flatten(),
         server_side_encryption_configuration: encryption.flatten(),
         public_access_block_configuration: block.flatten(),
+        object_lock_configuration: retention.flatten(),
+        lifecycle_configuration: lifecycle.configuration,
+        transition_default_minimum_object_size: smallest,
+        bucket_logging_status: logging.flatten(),
+        cors_configuration: cors.flatten(),
+        replication_configuration: replication.flatten(),
+        notification_configuration: notification.flatten(),
+        skip_destination_validation: None,
         force_destroy: None,
         tags: tags.unwrap_or_default(),
     })
 }
 
-async fn when<T>(wanted: bool, read: impl Future<Output = Result<T, CloudError>>) -> Result<Option<T>, CloudError> {
-    if wanted { read.await.map(Some) } else { Ok(None) }
+/// Names in an account's own namespace, and only those, end so.
+fn namespace(bucket: &str, region: &str) -> &'static str {
+    let account = bucket.strip_suffix(&format!("-{region}-an")).and_then(|rest| rest.rsplit_once('-'));
+    match account {
+        Some((_, account)) if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) => "account-regional",
+        _ => "global",
+    }
+}
+
+fn changes_acl(change: &BucketChange) -> bool {
+    change.acl.is_some()
+        || change.grant_full_control.is_some()
+        || change.grant_read.is_some()
+        || change.grant_read_acp.is_some()
+        || change.grant_write.is_some()
+        || change.grant_write_acp.is_some()
+}
+
+async fn put_notification(
+    s3: &S3,
+    cx: &Cx,
+    bucket: &str,
+    want: Option<&NotificationConfigurationResolved>,
+    skip: Option<bool>,
+) -> Result<(), CloudError> {
+    let passing = |e: &CloudError| is_aborted(e) || e.kind == ErrorKind::NotFound || events::is_unvalidated(e);
+    let put = wait::eventually(cx, UNTIL_KNOWN, passing, || events::put_notification(s3, bucket, want, skip));
+    put.await.map_err(|error| match events::is_unvalidated(&error) {
+        true => {
+            error.hint("allow s3.amazonaws.com to use the queue, topic or function, and make the bucket depend on that")
+        }
+        false => error,
+    })
+}
+
+/// A setting, if it is wanted. What is being adopted need not have all of them: not every stand-in for S3 knows them all.
+async fn read<T>(
+    adopted: bool,
+    wanted: bool,
+    setting: impl Future<Output = Result<T, CloudError>>,
+) -> Result<Option<T>, CloudError> {
+    if !wanted {
+        return Ok(None);
+    }
+    match setting.await {
+        Err(error) if adopted && error.kind == ErrorKind::Unsupported => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 /// The region of a bucket that is there, if the endpoint tells it.
@@ -376,15 +587,6 @@ fn changed(mut tags: BTreeMap<String, String>, delta: &TagDelta) -> BTreeMap<Str
     tags
 }
 
-/// Up to so many of a bucket's objects, with their versions and deletion markers.
-async fn objects(s3: &S3, bucket: &str, most: i32) -> Result<Vec<(String, Option<String>)>, CloudError> {
-    let request = s3.list_object_versions().bucket(bucket).max_keys(most);
-    let answer = s3.read("ListObjectVersions", || request.clone().send()).await?;
-    let versions = answer.versions.unwrap_or_default().into_iter().filter_map(|v| Some((v.key?, v.version_id)));
-    let markers = answer.delete_markers.unwrap_or_default().into_iter().filter_map(|m| Some((m.key?, m.version_id)));
-    Ok(versions.chain(markers).collect())
-}
-
 /// Whether a bucket is younger than the run that an intent belongs to. S3 tells whole seconds.
 async fn made_since(s3: &S3, bucket: &str, intent: &IntentId) -> Result<bool, CloudError> {
     let Some(begun) = intent.begun() else { return Ok(false) };
@@ -393,95 +595,6 @@ async fn made_since(s3: &S3, bucket: &str, intent: &IntentId) -> Result<bool, Cl
     Ok(found.and_then(|b| b.creation_date).is_some_and(|made| made.secs() >= begun.as_second()))
 }
 
-async fn is_empty(s3: &S3, bucket: &str) -> Result<bool, CloudError> {
-    Ok(objects(s3, bucket, 1).await?.is_empty())
-}
-
-/// Deletes everything in a bucket, a thousand at a time.
-async fn empty(s3: &S3, cx: &Cx, bucket: &str) -> Result<(), CloudError> {
-    let mut deleted = 0;
-    loop {
-        let objects = objects(s3, bucket, 1000).await?;
-        if objects.is_empty() {
-            return Ok(());
-        }
-        let count = objects.len();
-        let identified = objects.into_iter().map(|(key, version)| {
-            ObjectIdentifier::builder().key(key).set_version_id(version).build().map_err(settings::invalid)
-        });
-        let identified: Vec<ObjectIdentifier> = identified.collect::<Result<_, _>>()?;
-        let delete = Delete::builder().set_objects(Some(identified)).quiet(true).build().map_err(settings::invalid)?;
-        let request = s3.delete_objects().bucket(bucket).delete(delete);
-        let answer = s3.write_idempotent("DeleteObjects", || request.clone().send()).await?;
-        if let Some(first) = answer.errors().first() {
-            let key = first.key().unwrap_or_default();
-            let why = first.message().or(first.code()).unwrap_or("no reason given");
-            let message = format!("{} objects cannot be deleted; {key:?}: {why}", answer.errors().len());
-            let code = first.code().map(str::to_owned);
-            return Err(CloudError { code, ..s3.unexpected("DeleteObjects", message) });
-        }
-        deleted += count;
-        (cx.progress)(&format!("bucket {bucket} is being emptied: {deleted} objects deleted"));
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outputs_follow_from_name_and_region() {
-        let out = outputs("logs", "us-west-2");
-        assert_eq!(out.arn, Arn::new("arn:aws:s3:::logs"));
-        assert_eq!(out.bucket_regional_domain_name, "logs.s3.us-west-2.amazonaws.com");
-        let out = outputs("logs", "cn-north-1");
-        assert_eq!(out.arn, Arn::new("arn:aws-cn:s3:::logs"));
-        assert_eq!(out.bucket_regional_domain_name, "logs.s3.cn-north-1.amazonaws.com.cn");
-    }
-
-    #[test]
-    fn tags_that_are_not_to_change_are_kept() {
-        let tags = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
-        };
-        let delta = TagDelta { set: tags(&[("a", "2"), ("b", "1")]), remove: ["c".to_owned()].into() };
-        let now = tags(&[("a", "1"), ("c", "1"), ("phx:intent", "i")]);
-        assert_eq!(changed(now, &delta), tags(&[("a", "2"), ("b", "1"), ("phx:intent", "i")]));
-    }
-
-    #[test]
-    fn a_bucket_without_settings_is_complete_at_once() {
-        let mut want = BucketResolved {
-            bucket: "logs".into(),
-            object_lock_enabled_for_bucket: Some(true),
-            object_ownership: Some("ObjectWriter".into()),
-            versioning_configuration: None,
-            server_side_encryption_configuration: None,
-            public_access_block_configuration: None,
-            force_destroy: Some(true),
-            tags: BTreeMap::new(),
-        };
-        assert!(created(&want, "us-west-2").complete);
-        want.versioning_configuration = Some(VersioningConfigurationResolved { status: "Enabled".into() });
-        assert!(!created(&want, "us-west-2").complete);
-    }
-
-    #[test]
-    fn a_bucket_elsewhere_is_explained() {
-        let error = |code: Option<&str>, message: &str| CloudError {
-            code: code.map(str::to_owned),
-            ..CloudError::local(ErrorKind::Other, message)
-        };
-        for there in [error(Some("PermanentRedirect"), "use another"), error(None, "refused with status 301")] {
-            assert!(explained(there, "us-west-2").hint.is_some_and(|hint| hint.contains("us-west-2")));
-        }
-        assert_eq!(explained(error(Some("AccessDenied"), "no"), "us-west-2").hint, None);
-    }
-
-    #[test]
-    fn every_setting_that_is_read_is_a_field() {
-        for field in SETTINGS {
-            assert!(Bucket::schema().field(field).is_some(), "{field}");
-        }
-    }
-}
+#[path = "bucket_tests.rs"]
+mod tests;

@@ -5,10 +5,11 @@ use std::future::Future;
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::{
-    BlockedEncryptionTypes, BucketVersioningStatus, EncryptionType, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule, PublicAccessBlockConfiguration as PublicAccessBlock, ServerSideEncryption,
-    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration as Encryption, ServerSideEncryptionRule, Tag,
-    Tagging, VersioningConfiguration as Versioning,
+    BlockedEncryptionTypes, BucketVersioningStatus, DefaultRetention, EncryptionType, EventHoldDuration,
+    ObjectLockConfiguration as Lock, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule, ObjectOwnership,
+    OwnershipControls, OwnershipControlsRule, PublicAccessBlockConfiguration as PublicAccessBlock,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration as Encryption,
+    ServerSideEncryptionRule, Tag, Tagging, VersioningConfiguration as Versioning,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use phx_model::error::ErrorKind;
@@ -90,8 +91,24 @@ impl PublicAccessBlockConfiguration {
     }
 }
 
+/// How long new objects are kept from deletion unless their upload says otherwise. Setting it turns the locking of objects on, which the
+/// bucket's versioning must precede, and which is never turned off.
+#[derive(Clone, Debug, Block)]
+pub struct ObjectLockConfiguration {
+    /// `GOVERNANCE` (who is allowed to may delete them all the same) or `COMPLIANCE` (nobody may).
+    pub mode: Option<Input<String>>,
+    /// For so many days. Either this or `years` is set where `mode` is.
+    pub days: Option<Input<i32>>,
+    /// For so many years.
+    pub years: Option<Input<i32>>,
+    /// For how many days an event hold keeps new objects.
+    pub default_event_hold_days: Option<Input<i32>>,
+    /// For how many years an event hold keeps new objects.
+    pub default_event_hold_years: Option<Input<i32>>,
+}
+
 /// The answer, or `None` if it is one of the codes with which S3 says that a bucket has no such setting.
-async fn unless<T>(
+pub(super) async fn unless<T>(
     absent: &[&str],
     answer: impl Future<Output = Result<T, CloudError>>,
 ) -> Result<Option<T>, CloudError> {
@@ -125,13 +142,19 @@ pub(super) async fn get_versioning(
     Ok(status.map(|status| VersioningConfigurationResolved { status }))
 }
 
+/// Whether an answer's root has the name that stand-ins for S3 give it.
+pub(super) fn is_named_by_operation(answer: &HttpResponse, operation: &str) -> bool {
+    let text = answer.body().bytes().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+    answer.status().is_success() && text.contains(&format!("<{operation}Response"))
+}
+
 /// Services that stand in for S3 name the root of this answer after the operation; the SDK takes only `VersioningConfiguration`, which is
 /// what S3 says (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>). `None`: it is another answer.
 fn versioning_by_operation(answer: &HttpResponse) -> Option<Option<String>> {
-    let text = std::str::from_utf8(answer.body().bytes()?).ok()?;
-    if !answer.status().is_success() || !text.contains("<GetBucketVersioningResponse") {
+    if !is_named_by_operation(answer, "GetBucketVersioning") {
         return None;
     }
+    let text = std::str::from_utf8(answer.body().bytes()?).ok()?;
     let status = text.split_once("<Status>").and_then(|(_, rest)| rest.split_once("</Status>"));
     Some(status.map(|(status, _)| status.to_owned()))
 }
@@ -201,12 +224,54 @@ pub(super) async fn put_ownership(s3: &S3, bucket: &str, ownership: &str) -> Res
     Ok(())
 }
 
-pub(super) async fn get_object_lock(s3: &S3, bucket: &str) -> Result<bool, CloudError> {
+/// Whether objects can be locked, and for how long they are if nothing else is said.
+pub(super) async fn get_object_lock(
+    s3: &S3,
+    bucket: &str,
+) -> Result<(bool, Option<ObjectLockConfigurationResolved>), CloudError> {
     let send = || s3.get_object_lock_configuration().bucket(bucket).send();
     let read = s3.read("GetObjectLockConfiguration", send);
     let answer = unless(&["ObjectLockConfigurationNotFoundError"], read).await?;
-    let enabled = answer.and_then(|a| a.object_lock_configuration).and_then(|c| c.object_lock_enabled);
-    Ok(enabled.is_some_and(|enabled| enabled.as_str() == "Enabled"))
+    let configuration = answer.and_then(|a| a.object_lock_configuration);
+    let enabled = configuration.as_ref().and_then(|c| c.object_lock_enabled()).is_some_and(|e| e.as_str() == "Enabled");
+    let retention = configuration.as_ref().and_then(|c| c.rule()).and_then(|rule| rule.default_retention());
+    Ok((enabled, retention.map(from_retention)))
+}
+
+/// Sets the retention of new objects, or takes it away. What is locked stays locked.
+pub(super) async fn put_object_lock(
+    s3: &S3,
+    bucket: &str,
+    want: Option<&ObjectLockConfigurationResolved>,
+) -> Result<(), CloudError> {
+    let rule = want.map(|want| ObjectLockRule::builder().default_retention(to_retention(want)).build());
+    let configuration = Lock::builder().object_lock_enabled(ObjectLockEnabled::Enabled).set_rule(rule).build();
+    let request = s3.put_object_lock_configuration().bucket(bucket).object_lock_configuration(configuration);
+    s3.write_idempotent("PutObjectLockConfiguration", || request.clone().send()).await?;
+    Ok(())
+}
+
+fn to_retention(want: &ObjectLockConfigurationResolved) -> DefaultRetention {
+    let (days, years) = (want.default_event_hold_days, want.default_event_hold_years);
+    let hold = (days.is_some() || years.is_some())
+        .then(|| EventHoldDuration::builder().set_days(days).set_years(years).build());
+    DefaultRetention::builder()
+        .set_mode(want.mode.as_deref().map(ObjectLockRetentionMode::from))
+        .set_days(want.days)
+        .set_years(want.years)
+        .set_default_event_hold(hold)
+        .build()
+}
+
+fn from_retention(retention: &DefaultRetention) -> ObjectLockConfigurationResolved {
+    let hold = retention.default_event_hold();
+    ObjectLockConfigurationResolved {
+        mode: retention.mode().map(|mode| mode.as_str().to_owned()),
+        days: retention.days().filter(|days| *days > 0),
+        years: retention.years().filter(|years| *years > 0),
+        default_event_hold_days: hold.and_then(|h| h.days()),
+        default_event_hold_years: hold.and_then(|h| h.years()),
+    }
 }
 
 pub(super) async fn get_tags(s3: &S3, bucket: &str) -> Result<BTreeMap<String, String>, CloudError> {
@@ -318,6 +383,18 @@ mod tests {
         for want in [plain, full] {
             assert_eq!(from_encryption(&to_encryption(&want).unwrap()), Some(want));
         }
+    }
+
+    #[test]
+    fn retention_comes_back_as_it_was_sent() {
+        let want = ObjectLockConfigurationResolved {
+            mode: Some("COMPLIANCE".into()),
+            days: None,
+            years: Some(2),
+            default_event_hold_days: Some(5),
+            default_event_hold_years: None,
+        };
+        assert_eq!(from_retention(&to_retention(&want)), want);
     }
 
     #[test]
