@@ -168,6 +168,7 @@ mod tests {
             serial: 7,
             who: "a@b".into(),
             program_hash: "h".into(),
+            pace: None,
         }];
         Archive {
             project: ProjectName::new("demo").unwrap(),

@@ -258,6 +258,7 @@ fn describe(entry: &Entry) -> String {
         Entry::Moved { from, .. } => format!("the renaming of {from}"),
         Entry::Key { header } => format!("the key {}", header.id),
         Entry::Secret { name, .. } => format!("the secret {name:?}"),
+        Entry::Took { .. } => "how long the run's steps took".to_owned(),
     }
 }
 
@@ -547,6 +548,7 @@ mod tests {
             serial: 2,
             who: "me@here".into(),
             program_hash: "h".into(),
+            pace: None,
         };
         assert_eq!(decode_operation(&encode_operation(&operation).unwrap()).unwrap(), operation);
     }

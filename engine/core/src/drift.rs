@@ -338,15 +338,23 @@ fn compare(registry: &Registry, state: &State, found: Observations) -> Result<(S
             .ok_or_else(|| EngineError::UnknownType { urn: urn.clone(), type_name: urn.type_name().to_owned() })?;
         // What was recorded before as seen is not among the entries.
         let drift = changed.get(&urn).map_or(&record.drift, |new| &new.drift);
-        let diff = differences(driver.schema(), record, drift);
+        let mut diff = differences(driver.schema(), record, drift);
         if diff.is_empty() {
             unclear.insert(urn);
-        } else {
+            continue;
+        }
+        diff.retain(|d| !record.ignore_changes.iter().any(|path| lies_in(&d.path, path)));
+        if !diff.is_empty() {
             let id = record.id.clone();
             seen.insert(urn.clone(), Drifted { urn, id, kind: DriftKind::Changed, diff });
         }
     }
     Ok((seen, unclear))
+}
+
+/// Whether a path is another one or leads on from it: `tags.Owner` lies in `tags`.
+fn lies_in(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// The differences of an object, as fine as they can be named. Of an uncertain field nobody can say who has changed it.

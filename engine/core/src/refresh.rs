@@ -186,7 +186,7 @@ async fn read_group(
             Target::Import(_, id) => ReadTarget { id, inputs: &nothing },
         })
         .collect();
-    let cx = Cx { provider: provider.clone(), progress: Arc::new(|_| {}), timeout };
+    let cx = Cx::new(provider.clone(), Arc::new(|_| {}), timeout);
     let answers = match tokio::time::timeout(timeout, driver.read_many(&cx, &wanted)).await {
         Ok(Ok(answers)) if answers.len() == targets.len() => Ok(answers),
         Ok(Ok(answers)) => Err(CloudError::local(
@@ -340,6 +340,7 @@ mod tests {
             doc: "",
             identity: Identity::IntentTag,
             unique: &[],
+            vanishes_with: None,
             fields: &[
                 Field { name: "key", secret: true, ..FIELD },
                 Field { name: "password", secret: true, write_only: true, ..FIELD },

@@ -28,6 +28,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `terraform = "aws_subnet"` | Terraform's name |
 /// | `cloudformation = "AWS::EC2::Subnet"` | CloudFormation's name |
 /// | `unique(vpc_id, cidr_block)` | the fields whose values no two living objects may share |
+/// | `vanishes_with(bucket)` | the field that names the object of which this is a part: deleted with it, it needs no call of its own |
 /// | `crate = phx::model` | where `phx-model` is found, if the crate does not depend on it by that name |
 ///
 /// Attributes of a field, `#[field(…)]`: `replace`, `secret`, `write_only`, `cloud_default`, `set`, `json`,

@@ -8,7 +8,7 @@ use syn::{DeriveInput, Ident, LitStr, Path};
 use crate::attributes::{Mistakes, doc, each_nested, model_path, suffixed, unknown};
 use crate::fields;
 
-const ATTRIBUTES: &[&str] = &["type", "identity", "terraform", "cloudformation", "unique", "crate"];
+const ATTRIBUTES: &[&str] = &["type", "identity", "terraform", "cloudformation", "unique", "vanishes_with", "crate"];
 const IDENTITIES: &[&str] = &["ClientToken", "NaturalKey", "IntentTag", "None"];
 
 /// `#[resource(…)]`.
@@ -19,6 +19,7 @@ struct Attributes {
     terraform: Option<LitStr>,
     cloudformation: Option<LitStr>,
     unique: Vec<Ident>,
+    vanishes_with: Option<Ident>,
     model: Option<Path>,
 }
 
@@ -53,6 +54,14 @@ impl Attributes {
                     this.unique.push(field.path.require_ident()?.clone());
                     Ok(())
                 })?,
+                "vanishes_with" => meta.parse_nested_meta(|field| {
+                    let field = field.path.require_ident()?;
+                    if this.vanishes_with.is_some() {
+                        mistakes.at(field, "an object vanishes with one other: `vanishes_with` names one field");
+                    }
+                    this.vanishes_with = Some(field.clone());
+                    Ok(())
+                })?,
                 "crate" => this.model = Some(meta.value()?.call(Path::parse_mod_style)?),
                 _ => return Err(unknown(meta, "resource", ATTRIBUTES)),
             }
@@ -69,7 +78,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let all_read = mistakes.is_empty();
     let model = model_path(attributes.model);
     let fields = fields::read(input, "Resource", &model, true, &mut mistakes)?;
-    for name in &attributes.unique {
+    for name in attributes.unique.iter().chain(&attributes.vanishes_with) {
         if !fields.list.iter().any(|f| name.unraw() == f.name) {
             let known: Vec<&str> = fields.list.iter().map(|f| f.name.as_str()).collect();
             mistakes.at(
@@ -103,6 +112,13 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let (terraform, cloudformation) = (option(attributes.terraform), option(attributes.cloudformation));
     let doc = doc(&input.attrs);
     let unique = attributes.unique.iter().map(|f| f.unraw().to_string());
+    let vanishes_with = match &attributes.vanishes_with {
+        Some(field) => {
+            let field = field.unraw().to_string();
+            quote!(#model::__private::Some(#field))
+        }
+        None => quote!(#model::__private::None),
+    };
     let schema = fields.schema();
     let (construction, assertions) = (fields.construction(), fields.assertions());
     let (resolved_struct, change_struct) = (fields.resolved_struct(), fields.change_struct());
@@ -128,6 +144,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
                     doc: #doc,
                     identity: #model::schema::Identity::#identity,
                     unique: &[#(#unique),*],
+                    vanishes_with: #vanishes_with,
                     fields: #schema,
                     outputs: <#outputs as #model::typed::OutputSet>::FIELDS,
                 };

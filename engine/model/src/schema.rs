@@ -20,6 +20,8 @@ pub struct Schema {
     /// The fields whose values no two living objects may share. If none of them changes in a replacement, the old object
     /// must be deleted before the new one is created. Empty: the new one comes first.
     pub unique: &'static [&'static str],
+    /// The field that names the object of which this one is a part: when the cloud deletes that, this one goes with it and needs no call.
+    pub vanishes_with: Option<&'static str>,
     /// What the program sets.
     pub fields: &'static [Field],
     /// What the cloud decides.

@@ -101,6 +101,9 @@ pub struct Record {
     /// The values of the `replace_on` option, as last applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replace_on: Vec<Value>,
+    /// Fields, and tags (`tags.Owner`), whose differences the program leaves alone: they are no drift.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_changes: Vec<String>,
     /// The delete timeout in seconds that the program asked for, kept for the day when the program no longer names the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<u64>,
@@ -155,6 +158,10 @@ pub struct State {
     /// The secrets that were configured for the stack, by name. Encrypted wherever they are stored.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: ValueMap,
+    /// How long verbs took in earlier runs, in milliseconds, by type and verb (`aws:ec2:NatGateway create`): what the next run goes by when it
+    /// decides what to begin first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub durations: BTreeMap<String, u64>,
 }
 
 /// A change that is about to be made. Durable before the first call of it.
@@ -301,6 +308,11 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<Value>,
     },
+    /// How long verbs took in this run: see [`State::durations`].
+    Took {
+        /// Milliseconds, the mean of each type and verb.
+        durations: BTreeMap<String, u64>,
+    },
 }
 
 /// Resources that were renamed, while what depends on them still has their old names.
@@ -357,7 +369,18 @@ impl State {
             outputs: ValueMap::new(),
             key: None,
             secrets: ValueMap::new(),
+            durations: BTreeMap::new(),
         }
+    }
+
+    /// The key of [`durations`](Self::durations).
+    pub fn verb_of(type_name: &str, verb: &str) -> String {
+        format!("{type_name} {verb}")
+    }
+
+    /// How long a verb of a type usually takes in this stack, in milliseconds; `None` if it has not been done yet.
+    pub fn usual_ms(&self, type_name: &str, verb: &str) -> Option<u64> {
+        self.durations.get(&Self::verb_of(type_name, verb)).copied()
     }
 
     /// Whether there is nothing in the cloud that it knows of, and nothing that it is unsure of.
@@ -418,6 +441,13 @@ impl State {
                     Some(value) => self.secrets.insert(name.clone(), value.clone()),
                     None => self.secrets.remove(name),
                 };
+            }
+            Entry::Took { durations } => {
+                for (verb, &took) in durations {
+                    // What is new counts for a quarter: one slow day does not turn the order round.
+                    let usual = self.durations.entry(verb.clone()).or_insert(took);
+                    *usual = (*usual - *usual / 4).saturating_add(took / 4);
+                }
             }
         }
         Ok(())

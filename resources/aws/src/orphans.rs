@@ -105,7 +105,7 @@ fn global_region(region: &str) -> &'static str {
 }
 
 fn cx(provider: &ProviderKey) -> Cx {
-    Cx { provider: provider.clone(), progress: Arc::new(|_| {}), timeout: TIMEOUT }
+    Cx::new(provider.clone(), Arc::new(|_| {}), TIMEOUT)
 }
 
 /// What the tagging API knows of marked objects in a place.

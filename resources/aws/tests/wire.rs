@@ -102,7 +102,7 @@ fn bench(script: impl Fn(&BTreeMap<String, String>, usize) -> Answer + Send + Sy
     let aws = Aws::builder().region(Some("us-west-2".into())).http_client(client).credentials("key", "secret").build();
     let mut registry = Registry::new();
     phx_aws::register(&mut registry, &aws);
-    let cx = Cx { provider: ProviderKey::default(), progress: Arc::new(|_| {}), timeout: Duration::from_millis(700) };
+    let cx = Cx::new(ProviderKey::default(), Arc::new(|_| {}), Duration::from_millis(700));
     Bench { endpoint, aws, registry, cx }
 }
 
@@ -457,7 +457,7 @@ async fn create_at(address: std::net::SocketAddr) -> (phx_model::CloudError, u64
     let aws = Aws::builder().region(region).credentials("key", "secret").endpoint(endpoint).build();
     let mut registry = Registry::new();
     phx_aws::register(&mut registry, &aws);
-    let cx = Cx { provider: ProviderKey::default(), progress: Arc::new(|_| {}), timeout: Duration::from_secs(9) };
+    let cx = Cx::new(ProviderKey::default(), Arc::new(|_| {}), Duration::from_secs(9));
     let want = values([("cidr_block", "10.0.0.0/16")]);
     let driver = registry.get("aws:ec2:Vpc").unwrap();
     (driver.create(&cx, &want, &intent()).await.unwrap_err(), aws.api_calls())

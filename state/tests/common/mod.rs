@@ -38,6 +38,7 @@ pub(crate) fn operation() -> Operation {
         serial: 1,
         who: "me@here".into(),
         program_hash: "h".into(),
+        pace: None,
     }
 }
 

@@ -449,13 +449,20 @@ impl World<'_> {
         if object.intent.is_none() && !self.durable.knows(id) {
             self.violation(format!("{id} is not phx's to delete"));
         }
-        if let Some(holder) = self.inner.referrers(&key, true).first() {
+        let parts = self.inner.parts(id);
+        let held = std::iter::once(&key).chain(&parts).flat_map(|key| self.inner.referrers(key, true));
+        if let Some(holder) = held.into_iter().find(|holder| !parts.contains(holder)) {
             let message = format!("{id} is still used by {}", holder.1);
             return self.fail(ErrorKind::InUse, "DependencyViolation", message);
         }
         self.inner.objects.remove(&key);
         self.inner.detach(id);
         self.inner.log.push(format!("delete {id}"));
+        for part in parts {
+            self.inner.objects.remove(&part);
+            self.inner.detach(&part.1);
+            self.inner.log.push(format!("delete {} with {id}", part.1));
+        }
         Ok(())
     }
 
@@ -540,6 +547,15 @@ impl Inner {
     }
 
     /// The objects that refer to this one; only those that keep it from being deleted, or all.
+    /// The objects that are parts of one.
+    fn parts(&self, whole: &str) -> Vec<(&'static str, String)> {
+        let is_part = |object: &&Object| {
+            let field = conduct_of(object.type_name).schema.vanishes_with;
+            field.is_some_and(|field| object.fields.get(field).and_then(Value::as_str) == Some(whole))
+        };
+        self.objects.values().filter(is_part).map(|object| (object.type_name, object.id.clone())).collect()
+    }
+
     fn referrers(&self, key: &(&'static str, String), strong_only: bool) -> Vec<(&'static str, String)> {
         self.objects
             .iter()

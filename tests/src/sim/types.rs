@@ -136,9 +136,9 @@ impl SimType for Group {
     }
 }
 
-/// A rule of a group, which the cloud knows by group and port, and of which there can be one only.
+/// A rule of a group, which the cloud knows by group and port, and of which there can be one only. It goes with its group.
 #[derive(Clone, Debug, Resource)]
-#[resource(type = "sim:net:Rule", identity = NaturalKey, unique(group, port))]
+#[resource(type = "sim:net:Rule", identity = NaturalKey, unique(group, port), vanishes_with(group))]
 pub struct Rule {
     /// The group.
     #[field(replace)]

@@ -36,6 +36,7 @@ pub(super) fn finished(holder: &Holder, started: Timestamp, summary: Summary, se
         serial,
         who: holder.who.clone(),
         program_hash: String::new(),
+        pace: None,
     }
 }
 

@@ -153,6 +153,7 @@ async fn write(session: &dyn Session, name: &str, value: Option<Value>) -> anyho
         serial: state.serial,
         who: holder.who,
         program_hash: String::new(),
+        pace: None,
     };
     Ok(session.record(&operation).await?)
 }

@@ -76,6 +76,7 @@ fn a_field_that_phx_may_have_changed_itself_is_not_reported() {
         doc: "",
         identity: phx_model::schema::Identity::None,
         unique: &[],
+        vanishes_with: None,
         fields: &[Field { name: "a", ..FIELD }, Field { name: "b", ..FIELD }],
         outputs: &[],
     };

@@ -497,6 +497,7 @@ async fn what_the_cloud_cannot_find_again_is_asked_about_and_an_import_is_an_ans
         doc: "",
         identity: Identity::None,
         unique: &[],
+        vanishes_with: None,
         fields: THING.fields,
         outputs: THING.outputs,
     };

@@ -98,6 +98,7 @@ fn with_options(record: Record, declared: &Declared, depends_on: &BTreeSet<Urn>,
         protect: options.protect,
         retain: options.retain,
         replace_on: wish.triggers,
+        ignore_changes: options.ignore_changes.clone(),
         delete_timeout: options.timeouts.delete.map(|t| t.as_secs().max(1)),
         ..record
     }

@@ -27,6 +27,7 @@ pub(crate) static THING: Schema = Schema {
     doc: "",
     identity: Identity::IntentTag,
     unique: &[],
+    vanishes_with: None,
     fields: &[
         Field { name: "name", replace: true, ..FIELD },
         Field { name: "size", kind: Kind::Int, ..FIELD },
@@ -40,13 +41,15 @@ pub(crate) static THING: Schema = Schema {
 };
 
 /// The same, but no two may have one name.
-pub(crate) static UNIQUE: Schema = Schema {
-    type_name: "test:unit:Unique",
-    unique: &["size"],
-    fields: THING.fields,
-    outputs: THING.outputs,
-    ..copy(&THING)
-};
+pub(crate) static UNIQUE: Schema = Schema { type_name: "test:unit:Unique", unique: &["size"], ..copy(&THING) };
+
+/// The same, but it is a part of what its `zone` names.
+pub(crate) static PART: Schema = Schema { type_name: "test:unit:Part", vanishes_with: Some("zone"), ..copy(&THING) };
+
+/// What these types are, by name.
+pub(crate) fn schemas(type_name: &str) -> Option<&'static Schema> {
+    [&THING, &UNIQUE, &PART].into_iter().find(|schema| schema.type_name == type_name)
+}
 
 const fn copy(s: &Schema) -> Schema {
     Schema {
@@ -56,6 +59,7 @@ const fn copy(s: &Schema) -> Schema {
         doc: s.doc,
         identity: s.identity,
         unique: s.unique,
+        vanishes_with: None,
         fields: s.fields,
         outputs: s.outputs,
     }

@@ -32,7 +32,8 @@ use crate::manage::{Created, Found, Manage, Target};
     terraform = "aws_route",
     cloudformation = "AWS::EC2::Route",
     identity = NaturalKey,
-    unique(route_table_id, destination_cidr_block, destination_ipv6_cidr_block, destination_prefix_list_id)
+    unique(route_table_id, destination_cidr_block, destination_ipv6_cidr_block, destination_prefix_list_id),
+    vanishes_with(route_table_id)
 )]
 pub struct Route {
     /// The table that it is in.
