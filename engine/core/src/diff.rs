@@ -2,6 +2,7 @@
 
 use phx_model::schema::{Field, Kind, Schema, same, satisfied};
 use phx_model::state::Record;
+use phx_model::value::Text;
 use phx_model::{Value, ValueMap};
 
 use crate::plan::FieldDiff;
@@ -52,7 +53,7 @@ pub fn ignore(desired: &mut ValueMap, record: &Record, ignored: &[String]) {
                     Value::Map(map) => map.get(key).cloned().unwrap_or_default(),
                     _ => Value::Null,
                 };
-                let entry = desired.entry(field.to_owned()).or_insert_with(|| Value::Map(ValueMap::new()));
+                let entry = desired.get_or_insert_with(field, || Value::Map(ValueMap::new()));
                 if let Value::Map(map) = entry {
                     put(map, key, &actual);
                 }
@@ -127,7 +128,7 @@ fn walk(out: &mut Vec<FieldDiff>, path: &str, field: &Field, before: &Value, aft
 }
 
 fn each_key(before: &ValueMap, after: &ValueMap, mut f: impl FnMut(&str, &Value, &Value)) {
-    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let keys: std::collections::BTreeSet<&Text> = before.keys().chain(after.keys()).collect();
     for key in keys {
         f(key, before.get(key).unwrap_or(&Value::Null), after.get(key).unwrap_or(&Value::Null));
     }
@@ -206,7 +207,7 @@ mod tests {
     fn secrets_are_marked() {
         let r = record(r#"{"name":"a"}"#, "{}");
         let mut desired = map(r#"{"name":"a"}"#);
-        desired.insert("size".into(), Value::Int(1).secret());
+        desired.insert("size", Value::Int(1).secret());
         let diff = describe(&changed(&THING, &desired, &r));
         assert!(diff[0].secret);
     }

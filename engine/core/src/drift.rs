@@ -12,7 +12,7 @@ use phx_model::schema::{Field, Kind, Schema, canonical, satisfied};
 use phx_model::state::{Change, Entry, Record, State};
 use phx_model::store::Store;
 use phx_model::urn::StackName;
-use phx_model::value::REDACTED;
+use phx_model::value::{REDACTED, Text};
 use phx_model::{CloudError, Urn, Value, ValueMap};
 
 use crate::engine::{EngineError, Settings};
@@ -388,7 +388,7 @@ fn walk(out: &mut Vec<FieldDiff>, path: &str, field: &Field, set: &Value, seen: 
         (Kind::Map(inner), Value::Map(_) | Value::Null, Value::Map(_) | Value::Null) => {
             let (set, seen) = (fields(set, &none), fields(seen, &none));
             let entry = part(field, **inner);
-            let keys: BTreeSet<&String> = set.keys().chain(seen.keys()).collect();
+            let keys: BTreeSet<&Text> = set.keys().chain(seen.keys()).collect();
             for key in keys {
                 let (set, seen) = (set.get(key).unwrap_or(&Value::Null), seen.get(key).unwrap_or(&Value::Null));
                 walk(out, &format!("{path}.{key}"), &entry, set, seen, false);

@@ -243,7 +243,7 @@ impl SavedPlan {
             }
         }
         let print = |print: &Print| {
-            let hash = Value::String(print.hash.clone());
+            let hash = Value::String(print.hash.as_str().into());
             if print.secret { hash.secret() } else { hash }
         };
         let prints = [("state".to_owned(), print(&self.state)), ("digest".to_owned(), print(&self.digest))];

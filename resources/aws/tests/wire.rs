@@ -122,7 +122,7 @@ impl Bench {
 }
 
 fn values<const N: usize>(pairs: [(&str, &str); N]) -> ValueMap {
-    pairs.map(|(k, v)| (k.to_owned(), Value::String(v.to_owned()))).into()
+    pairs.map(|(k, v)| (k.to_owned(), Value::String(v.into()))).into()
 }
 
 fn intent() -> IntentId {

@@ -205,9 +205,9 @@ impl Cloud {
             Outside::Tag(tag, value) => {
                 if let Some(object) = inner.objects.get_mut(&key) {
                     object.foreign.insert("tags".to_owned());
-                    let tags = object.fields.entry("tags".to_owned()).or_insert_with(|| Value::Map(ValueMap::new()));
+                    let tags = object.fields.get_or_insert_with("tags", || Value::Map(ValueMap::new()));
                     if let Value::Map(tags) = tags {
-                        tags.insert(tag.clone(), Value::String(value.clone()));
+                        tags.insert(tag.clone(), Value::String(value.as_str().into()));
                     }
                 }
             }
@@ -393,7 +393,7 @@ impl World<'_> {
         };
         for (field, value) in &want {
             if conduct.bare(field) {
-                object.foreign.remove(field);
+                object.foreign.remove(field.as_str());
                 set(&mut object.fields, field, (conduct.stored)(field, value.clone()));
             }
         }

@@ -60,7 +60,7 @@ impl SimType for Network {
     fn outputs(facts: &Facts<'_>) -> ValueMap {
         let mut out: ValueMap = [("id".to_owned(), text(facts.id))].into();
         if facts.ready {
-            out.insert("main_table".into(), text(format!("table-of-{}", facts.id)));
+            out.insert("main_table", text(format!("table-of-{}", facts.id)));
         }
         out
     }
@@ -310,8 +310,8 @@ impl SimType for Disk {
     }
 }
 
-fn text(s: impl Into<String>) -> Value {
-    Value::String(s.into())
+fn text(s: impl AsRef<str>) -> Value {
+    Value::String(s.as_ref().into())
 }
 
 fn only_id(facts: &Facts<'_>) -> ValueMap {

@@ -295,7 +295,7 @@ impl Run<'_> {
                     all.extend(seen);
                     record.drift.insert(name.clone(), Value::Map(all));
                 }
-                record.uncertain.insert(name);
+                record.uncertain.insert(name.into());
             }
             entries.push(Entry::Recorded { urn: urn.clone(), record: Box::new(record) });
         }

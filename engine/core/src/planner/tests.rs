@@ -8,7 +8,7 @@ fn int(n: i64) -> Expr {
 }
 
 fn text(t: &str) -> Expr {
-    Expr::Literal(Value::String(t.to_owned()))
+    Expr::Literal(Value::String(t.into()))
 }
 
 fn ops(plan: &Plan) -> Vec<(String, Op)> {
@@ -277,7 +277,7 @@ fn exports_show_what_changes() {
     let plan = p.plan(&State::empty("l")).unwrap();
     assert_eq!(plan.outputs["id"], (Value::Null, Value::Unknown));
     let mut state = p.applied();
-    state.outputs.insert("id".into(), Value::String("id-a".into()));
+    state.outputs.insert("id", Value::String("id-a".into()));
     assert!(p.plan(&state).unwrap().is_empty());
 }
 

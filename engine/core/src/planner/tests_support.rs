@@ -128,7 +128,7 @@ impl ProgramBuilder {
         for &at in graph.order() {
             let declared = &self.program.resources[at];
             let id = format!("id-{}", declared.urn.name());
-            let text = |t: &str| Value::String(t.to_owned());
+            let text = |t: &str| Value::String(t.into());
             let record = Record {
                 inputs: inputs(declared, &Applied(&state)).unwrap(),
                 replace_on: triggers(declared, &Applied(&state)).unwrap(),

@@ -173,7 +173,7 @@ impl Rule {
 }
 
 fn canonical(range: &str) -> Value {
-    super::route::canonical_range(&Value::String(range.to_owned()))
+    super::route::canonical_range(&Value::String(range.into()))
 }
 
 /// Makes the rule. The rule that AWS gives every new group is taken over if it is the one that is wanted: nobody has put a mark on it.

@@ -246,7 +246,7 @@ impl Principal {
 }
 
 fn literal(text: &str) -> Expr {
-    Expr::Literal(Value::String(text.to_owned()))
+    Expr::Literal(Value::String(text.into()))
 }
 
 /// Adds one, or all of a list that is written out.
@@ -278,7 +278,7 @@ pub fn canonical(document: &Value) -> Value {
     let document = match document.expose() {
         Value::String(text) => match serde_json::from_str::<serde_json::Value>(text) {
             Ok(json) => Value::from(json),
-            Err(_) => return Value::String(text.clone()),
+            Err(_) => return Value::String(text.as_str().into()),
         },
         other => other.clone(),
     };
@@ -287,7 +287,7 @@ pub fn canonical(document: &Value) -> Value {
         "Statement" => set(items(value).iter().map(statement).collect()),
         _ => value.clone(),
     });
-    out.entry("Version".to_owned()).or_insert_with(|| Value::String(VERSION_OF_OLD.to_owned()));
+    out.entry("Version".to_owned()).or_insert_with(|| Value::String(VERSION_OF_OLD.into()));
     Value::Map(out)
 }
 

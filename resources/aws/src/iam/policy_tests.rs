@@ -7,7 +7,7 @@ use super::*;
 struct Nothing;
 impl Env for Nothing {
     fn output(&self, _: &Urn, output: &str) -> Option<Value> {
-        Some(Value::String(format!("<{output}>")))
+        Some(Value::String(format!("<{output}>").into()))
     }
 }
 
@@ -81,8 +81,8 @@ fn documents_are_written_as_iam_wants_them() {
 #[test]
 fn text_and_structure_are_one() {
     let text = in_statement(r#""Action":"s3:*""#);
-    assert_eq!(canonical(&Value::String(text.clone())), canonical(&json(&text)));
-    assert_eq!(canonical(&Value::String(text.clone()).secret()), canonical(&json(&text)));
+    assert_eq!(canonical(&Value::String(text.as_str().into())), canonical(&json(&text)));
+    assert_eq!(canonical(&Value::String(text.as_str().into()).secret()), canonical(&json(&text)));
     for odd in [Value::String("not json".into()), Value::Int(1), json("[1]")] {
         assert_eq!(canonical(&odd), odd);
     }
@@ -206,7 +206,7 @@ impl Random {
     }
 
     fn statement(&mut self, n: usize) -> (Value, Value) {
-        let mut a = ValueMap::from([("Sid".to_owned(), Value::String(format!("s{n}")))]);
+        let mut a = ValueMap::from([("Sid".to_owned(), Value::String(format!("s{n}").into()))]);
         let mut b = a.clone();
         for (element, stock) in [("Action", ["a:B", "c:d*", "E:f"]), ("Resource", ["*", "arn:x", "arn:Y"])] {
             let (x, y) = self.list(&stock);
@@ -248,7 +248,7 @@ impl Random {
         let n = self.below(statements.len());
         let Value::Map(statement) = &mut statements[n] else { panic!("no statement") };
         let Some(Value::List(actions)) = statement.get_mut("Action") else { panic!("no actions") };
-        actions.push(Value::String("new:Action".to_owned()));
+        actions.push(Value::String("new:Action".into()));
         document
     }
 }
