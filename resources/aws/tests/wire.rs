@@ -232,7 +232,7 @@ async fn attributes_that_cost_a_call_are_read_only_if_the_program_sets_them() {
     });
     let plain = values([("cidr_block", "10.0.0.0/16")]);
     let mut named = plain.clone();
-    named.insert("enable_dns_hostnames".into(), Value::Bool(true));
+    named.insert("enable_dns_hostnames", Value::Bool(true));
     let read = bench.read("aws:ec2:Vpc", &[("vpc-1", &plain), ("vpc-2", &named)]).await;
     assert_eq!(bench.actions(), ["DescribeVpcs", "DescribeVpcAttribute"]);
     let Read::Present(there) = &read[1] else { panic!("{read:?}") };
@@ -392,8 +392,8 @@ async fn a_rule_is_changed_in_place_and_only_its_tags_if_only_they_differ() {
         Answer::Xml(format!("<{action}Response><return>true</return></{action}Response>"))
     });
     let mut want = values([("group_id", "sg-1"), ("ip_protocol", "tcp"), ("cidr_ip", "10.0.0.0/8")]);
-    want.insert("from_port".into(), Value::Int(80));
-    want.insert("to_port".into(), Value::Int(81));
+    want.insert("from_port", Value::Int(80));
+    want.insert("to_port", Value::Int(81));
     let driver = bench.driver("aws:ec2:SecurityGroupIngressRule");
     let change = [("to_port".to_owned(), Delta { before: Value::Int(80), after: Value::Int(81) })].into();
     driver.update(&bench.cx, "sgr-1", &want, &change).await.unwrap();

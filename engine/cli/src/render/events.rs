@@ -105,7 +105,7 @@ fn step_line(op: StepOp, word: &str, urn: &Urn) -> String {
 
 /// How long a step usually takes, to stand behind how long it has taken. Not worth a word below some seconds.
 pub(crate) fn of_usual(ms: Option<u64>) -> String {
-    ms.filter(|ms| *ms >= 3000).map(|ms| format!(", usually {}", millis(ms))).unwrap_or_default()
+    ms.filter(|ms| *ms >= 3000).map(|ms| format!(" of ~{}", millis(ms))).unwrap_or_default()
 }
 
 fn millis(ms: u64) -> String {

@@ -260,8 +260,8 @@ fn canonical(range: &str) -> String {
 pub(super) fn canonical_range(value: &Value) -> Value {
     match value.expose() {
         Value::String(range) => Value::String(match range.parse::<IpAddr>() {
-            Ok(address) => IpNet::from(address).to_string(),
-            Err(_) => canonical(range),
+            Ok(address) => IpNet::from(address).to_string().into(),
+            Err(_) => canonical(range).into(),
         }),
         other => other.clone(),
     }

@@ -48,7 +48,7 @@ pub(super) type Made = (SecurityGroupRuleId, Option<Arn>);
 /// Protocols as AWS names them in answers: those with names by name, all others by number, `-1` for all.
 pub(super) fn protocol(value: &Value) -> Value {
     match value.expose() {
-        Value::String(text) => Value::String(protocol_name(text)),
+        Value::String(text) => Value::String(protocol_name(text).into()),
         other => other.clone(),
     }
 }
@@ -157,7 +157,7 @@ impl Rule {
     }
 
     fn matches(&self, region: &str, direction: Direction, there: &sdk::SecurityGroupRule) -> bool {
-        let inputs = BTreeMap::new();
+        let inputs = phx_model::ValueMap::new();
         let Some((there, _)) = read(region, direction, there, &Target { id: "", inputs: &inputs }) else {
             return false;
         };

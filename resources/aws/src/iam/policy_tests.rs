@@ -202,7 +202,7 @@ impl Random {
             )
         };
         let (a, b) = (document(Value::List(a)), document(alone(b)));
-        (a, if self.below(2) == 0 { b } else { Value::String(b.to_plain_json().unwrap().to_string()) })
+        (a, if self.below(2) == 0 { b } else { Value::String(b.to_plain_json().unwrap().to_string().into()) })
     }
 
     fn statement(&mut self, n: usize) -> (Value, Value) {
@@ -231,7 +231,7 @@ impl Random {
 
     /// Some of the stock, and the same in another order, with one of them twice.
     fn list(&mut self, stock: &[&str]) -> (Value, Value) {
-        let stock: Vec<Value> = stock.iter().map(|s| Value::String((*s).to_owned())).collect();
+        let stock: Vec<Value> = stock.iter().map(|s| Value::String((*s).into())).collect();
         let count = 1 + self.below(stock.len());
         let some = self.shuffled(&stock)[..count].to_vec();
         let mut twin = self.shuffled(&some);

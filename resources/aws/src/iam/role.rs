@@ -285,7 +285,7 @@ fn boundary(boundary: Option<&AttachedPermissionsBoundary>) -> Option<Arn> {
 fn document(text: Option<&str>) -> Json {
     let Some(text) = text else { return Json(Value::Null) };
     let text = decoded(text);
-    Json::parse(&text).unwrap_or(Json(Value::String(text)))
+    Json::parse(&text).unwrap_or(Json(Value::String(text.into())))
 }
 
 /// Undoes RFC 3986's encoding. A document that begins as JSON is not encoded.
