@@ -43,6 +43,31 @@ pub fn changed(schema: &'static Schema, desired: &ValueMap, record: &Record) -> 
     found
 }
 
+/// What of a change cannot be made in place: the path of the field, or of the part of a block that was set and is to become another one.
+pub fn replaced_by(field: &Field, before: &Value, after: &Value) -> Option<String> {
+    if field.replace {
+        return Some(field.name.to_owned());
+    }
+    match (&field.kind, before.expose(), after.expose()) {
+        (Kind::Block(parts), Value::Map(before), after) => {
+            let after = if let Value::Map(after) = after { after } else { &ValueMap::new() };
+            parts.iter().find_map(|part| {
+                let (b, a) = (before.get(part.name)?, after.get(part.name).unwrap_or(&Value::Null));
+                let unset_default = part.cloud_default && a.is_empty();
+                if b.is_empty() || unset_default || satisfied(part, a, b) {
+                    return None;
+                }
+                replaced_by(part, b, a).map(|path| format!("{}.{path}", field.name))
+            })
+        }
+        (Kind::List(inner), Value::List(before), Value::List(after)) if before.len() == after.len() => {
+            let item = Field { kind: **inner, set: false, normalize: None, replace: false, ..*field };
+            before.iter().zip(after).find_map(|(b, a)| replaced_by(&item, b, a))
+        }
+        _ => None,
+    }
+}
+
 /// Puts what is there in place of what is wanted for the fields (and single tags: `tags.Owner`) whose differences are to be left alone.
 pub fn ignore(desired: &mut ValueMap, record: &Record, ignored: &[String]) {
     for path in ignored {
@@ -118,7 +143,8 @@ fn walk(out: &mut Vec<FieldDiff>, path: &str, field: &Field, before: &Value, aft
                 let (b, a) = (b.get(part.name).unwrap_or(&Value::Null), a.get(part.name).unwrap_or(&Value::Null));
                 let unset_default = part.cloud_default && a.is_empty();
                 if !unset_default && !same(part, b, a) {
-                    let rule = Rule { secret: rule.secret || part.secret, ..rule };
+                    let forces_replace = rule.forces_replace || (part.replace && !b.is_empty());
+                    let rule = Rule { secret: rule.secret || part.secret, forces_replace };
                     walk(out, &format!("{path}.{}", part.name), part, b, a, rule);
                 }
             }
@@ -147,7 +173,7 @@ fn push(out: &mut Vec<FieldDiff>, path: &str, before: &Value, after: &Value, rul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::tests_support::THING;
+    use crate::planner::tests_support::{FIELD, THING};
 
     fn map(json: &str) -> ValueMap {
         serde_json::from_str(json).unwrap()
@@ -201,6 +227,27 @@ mod tests {
         let mut desired = map(r#"{"name":"a","size":9,"tags":{"x":"1"}}"#);
         ignore(&mut desired, &r, &["size".into(), "tags.x".into(), "tags.o".into()]);
         assert!(changed(&THING, &desired, &r).is_empty(), "{desired:?}");
+    }
+
+    #[test]
+    fn a_part_of_a_block_can_force_a_replacement() {
+        const PARTS: &[Field] =
+            &[Field { name: "range", replace: true, cloud_default: true, ..FIELD }, Field { name: "public", ..FIELD }];
+        let block = Field { name: "net", kind: Kind::Block(PARTS), ..FIELD };
+        let value = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+        let forces = |before: &str, after: &str| replaced_by(&block, &value(before), &value(after));
+        assert_eq!(forces(r#"{"range":"a","public":"x"}"#, r#"{"range":"b"}"#).as_deref(), Some("net.range"));
+        for (before, after) in [
+            (r#"{"range":"a","public":"x"}"#, r#"{"range":"a","public":"y"}"#),
+            (r#"{"range":"a"}"#, r#"{"public":"y"}"#),
+            (r#"{"public":"y"}"#, r#"{"range":"a"}"#),
+            ("null", r#"{"range":"a"}"#),
+        ] {
+            assert_eq!(forces(before, after), None, "{before} to {after}");
+        }
+        let listed = Field { name: "nets", kind: Kind::List(&Kind::Block(PARTS)), ..FIELD };
+        let forces = |b: &str, a: &str| replaced_by(&listed, &value(b), &value(a));
+        assert_eq!(forces(r#"[{"range":"a"}]"#, r#"[{"range":"b"}]"#).as_deref(), Some("nets.range"));
     }
 
     #[test]

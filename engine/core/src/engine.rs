@@ -48,7 +48,8 @@ impl Default for Settings {
         Self {
             parallel: None,
             recovery_grace: Duration::from_secs(10),
-            timeout: Duration::from_secs(20 * 60),
+            // Clusters and databases take most of an hour to be upgraded.
+            timeout: Duration::from_secs(90 * 60),
             compaction: Compaction::default(),
         }
     }

@@ -379,8 +379,8 @@ impl<'a> Planner<'a> {
         changes: &[Changed],
     ) -> Result<Vec<String>, PlanError> {
         let mut reasons = Vec::new();
-        for change in changes.iter().filter(|c| c.field.replace) {
-            let name = change.field.name;
+        for change in changes {
+            let Some(name) = diff::replaced_by(change.field, &change.before, &change.after) else { continue };
             reasons.push(if change.after.has_unknown() {
                 format!("{name} will be another one, and it cannot be changed in place")
             } else {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use phx_model::driver::{Created, Cx, Driver};
+use phx_model::driver::{Created, Cx, Delta, Driver};
 use phx_model::error::ErrorKind;
 use phx_model::schema::{Identity, Kind};
 use phx_model::stack::Declared;
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::Run;
 use super::places::Own;
 use super::wish::{Changes, Recorded, Wish};
+use crate::diff;
 use crate::events::{Event, StepOp};
 use crate::journal::{Journal, JournalError};
 use crate::plan::Step;
@@ -342,7 +343,11 @@ impl Run<'_> {
             }
             return Ok(id);
         }
-        if let Some(name) = fields.keys().find(|name| verb.driver.schema().field(name).is_some_and(|f| f.replace)) {
+        let schema = verb.driver.schema();
+        let replaced = |(name, delta): (&String, &Delta)| {
+            schema.field(name).and_then(|field| diff::replaced_by(field, &delta.before, &delta.after))
+        };
+        if let Some(name) = fields.iter().find_map(replaced) {
             let what = format!("{name} has come to another value than was planned, and it cannot be changed in place");
             return Err(CloudError::local(ErrorKind::Invalid, what)
                 .hint("run `phx up` again to replace the object")
