@@ -156,7 +156,7 @@ mod tests {
     fn archive() -> Archive {
         let mut state = State { serial: 7, ..State::empty("l") };
         let mut record = Record { id: "vpc-1".into(), ..Record::default() };
-        record.inputs.insert("cidr".into(), Value::Float(0.1));
+        record.inputs.insert("cidr", Value::Float(0.1));
         state.resources.insert(Urn::parse("urn:phx:demo:dev:test:net:Vpc:a").unwrap(), record);
         let history = vec![Operation {
             id: OperationId("op".into()),
@@ -168,6 +168,7 @@ mod tests {
             serial: 7,
             who: "a@b".into(),
             program_hash: "h".into(),
+            pace: None,
         }];
         Archive {
             project: ProjectName::new("demo").unwrap(),
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn a_secret_in_plaintext_is_never_exported() {
         let mut archive = archive();
-        archive.state.outputs.insert("key".into(), Value::String("hunter2".into()).secret());
+        archive.state.outputs.insert("key", Value::String("hunter2".into()).secret());
         let error = archive.encode().unwrap_err().to_string();
         assert!(error.contains("key") && !error.contains("hunter2"), "{error}");
     }

@@ -135,6 +135,7 @@ fn operation(name: &str) -> Operation {
         serial: 1,
         who: "a@test".into(),
         program_hash: "h".into(),
+        pace: None,
     }
 }
 

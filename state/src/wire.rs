@@ -258,6 +258,7 @@ fn describe(entry: &Entry) -> String {
         Entry::Moved { from, .. } => format!("the renaming of {from}"),
         Entry::Key { header } => format!("the key {}", header.id),
         Entry::Secret { name, .. } => format!("the secret {name:?}"),
+        Entry::Took { .. } => "how long the run's steps took".to_owned(),
     }
 }
 
@@ -501,11 +502,11 @@ mod tests {
         for depth in [99, 200, 1_000] {
             assert!(matches!(entry_text(&entry(depth)), Err(StoreError::Unwritable { .. })), "{depth}");
         }
-        let long = Entry::Outputs { outputs: [("a".to_owned(), Value::String("x".repeat(17 << 20)))].into() };
+        let long = Entry::Outputs { outputs: [("a".to_owned(), Value::String("x".repeat(17 << 20).into()))].into() };
         assert!(matches!(entry_text(&long), Err(StoreError::Unwritable { .. })));
 
         let mut state = State::empty("l");
-        state.outputs.insert("a".into(), nested(98));
+        state.outputs.insert("a", nested(98));
         let checkpoint = Checkpoint::encode(&state).unwrap();
         assert_eq!(Checkpoint::decode(&checkpoint.bytes, &checkpoint.sha256).unwrap(), state);
     }
@@ -522,7 +523,7 @@ mod tests {
         let urn = phx_model::Urn::parse("urn:phx:p:s:test:net:Vpc:a").unwrap();
         let mut state = State::empty("l");
         let mut record: phx_model::state::Record = serde_json::from_str(r#"{"id":"x"}"#).unwrap();
-        record.inputs.insert("key".into(), secret);
+        record.inputs.insert("key", secret);
         state.resources.insert(urn.clone(), record.clone());
         let error = Checkpoint::encode(&state).unwrap_err().to_string();
         assert!(error.contains(urn.as_str()) && !error.contains("hunter2"), "{error}");
@@ -547,6 +548,7 @@ mod tests {
             serial: 2,
             who: "me@here".into(),
             program_hash: "h".into(),
+            pace: None,
         };
         assert_eq!(decode_operation(&encode_operation(&operation).unwrap()).unwrap(), operation);
     }

@@ -18,11 +18,11 @@ fn base() -> State {
     let mut state = State::empty("0123456789abcdef");
     state.serial = 12;
     let mut vpc = record("vpc-9");
-    vpc.drift.insert("cidr".into(), Value::Null);
-    vpc.outputs.insert("n".into(), Value::List(vec![Value::Int(-1), Value::Float(0.5), Value::Bool(true)]));
-    vpc.outputs.insert("m".into(), Value::Map(ValueMap::new()));
+    vpc.drift.insert("cidr", Value::Null);
+    vpc.outputs.insert("n", Value::List(vec![Value::Int(-1), Value::Float(0.5), Value::Bool(true)]));
+    vpc.outputs.insert("m", Value::Map(ValueMap::new()));
     vpc.uncertain.insert("cidr".into());
-    vpc.depends_on.insert(urn("z"));
+    vpc.depends_on = [urn("z")].into();
     vpc.protect = true;
     vpc.retain = true;
     vpc.delete_timeout = Some(600);
@@ -31,7 +31,7 @@ fn base() -> State {
     vpc.incomplete = true;
     state.deposed.push_back(Deposed { urn: urn("y"), record: vpc });
     state.apply(&intent(100, "y", Change::Delete { id: "vpc-9".into() })).unwrap();
-    state.outputs.insert("vpc".into(), Value::String("vpc-9".into()));
+    state.outputs.insert("vpc", Value::String("vpc-9".into()));
     state
 }
 

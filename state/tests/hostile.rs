@@ -23,7 +23,7 @@ fn valid(name: &str) -> Vec<u8> {
     let mut state = State { serial: 3, ..State::empty("0123456789abcdef") };
     state.resources.insert(urn("a"), record("vpc-1"));
     state.resources.insert(urn("b"), record("vpc-2"));
-    state.outputs.insert("vpc".into(), Value::List(vec![Value::Int(i64::MIN), Value::Float(1e300), Value::Null]));
+    state.outputs.insert("vpc", Value::List(vec![Value::Int(i64::MIN), Value::Float(1e300), Value::Null]));
     match name {
         "head" => Head::new("0123456789abcdef", 3, 7, &wire::sha256(b"x")).encode().unwrap(),
         "lease" => {

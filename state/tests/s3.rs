@@ -206,7 +206,8 @@ async fn an_append_is_one_request_whatever_the_stacks_size() {
 async fn a_batch_too_large_for_an_item_goes_to_the_bucket() {
     for emulator in ["moto", "ministack"] {
         let ready = Ready::new(emulator, "spill", "").await;
-        let large = |n: usize| Entry::Outputs { outputs: [("big".to_owned(), Value::String("x".repeat(n)))].into() };
+        let large =
+            |n: usize| Entry::Outputs { outputs: [("big".to_owned(), Value::String("x".repeat(n).into()))].into() };
         let session = ready.store.acquire(&stack(), &holder()).await.unwrap();
         let sizes = [10, 300_000, 357_000, 360_000, 1_000_000, 10];
         let mut expected = session.state().clone();

@@ -26,7 +26,7 @@ enum Act {
 
 /// Everything a session can do, with a batch too large for an item (more than 16 KB here), and a journal before, between and after checkpoints.
 fn acts() -> Vec<Act> {
-    let large = Entry::Outputs { outputs: [("big".to_owned(), Value::String("x".repeat(20_000)))].into() };
+    let large = Entry::Outputs { outputs: [("big".to_owned(), Value::String("x".repeat(20_000).into()))].into() };
     vec![
         Act::Append(entries()),
         Act::Append(vec![recorded("m"), large]),

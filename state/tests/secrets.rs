@@ -287,13 +287,13 @@ async fn what_is_moved_changed_or_taken_from_elsewhere_is_refused_and_named() {
     };
     let mut state = raw.clone();
     let stolen = state.resources[&urn("y")].inputs["password"].clone();
-    state.resources.get_mut(&urn("z")).unwrap().inputs.insert("password".into(), stolen.clone());
+    state.resources.get_mut(&urn("z")).unwrap().inputs.insert("password", stolen.clone());
     refused(state, "Vpc:z: inputs.password").await;
     let mut state = raw.clone();
-    state.outputs.insert("shown".into(), stolen.clone());
+    state.outputs.insert("shown", stolen.clone());
     refused(state, "the output shown").await;
     let mut state = raw.clone();
-    state.resources.get_mut(&urn("y")).unwrap().outputs.insert("token".into(), stolen);
+    state.resources.get_mut(&urn("y")).unwrap().outputs.insert("token", stolen);
     refused(state, "Vpc:y: outputs.token").await;
     let mut state = raw.clone();
     let old = state.resources.remove(&urn("y")).unwrap();

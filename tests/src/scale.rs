@@ -72,7 +72,11 @@ pub fn journal(program: &Program) -> Vec<Entry> {
             .map(|o| {
                 (
                     o.name.to_owned(),
-                    Value::String(if o.name == "id" { id.clone() } else { format!("{}-of-{id}", o.name) }),
+                    Value::String(if o.name == "id" {
+                        id.as_str().into()
+                    } else {
+                        format!("{}-of-{id}", o.name).into()
+                    }),
                 )
             })
             .collect();

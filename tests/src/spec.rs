@@ -470,7 +470,7 @@ impl Made {
 }
 
 fn literal(text: &str) -> Expr {
-    Expr::Literal(Value::String(text.to_owned()))
+    Expr::Literal(Value::String(text.into()))
 }
 
 fn maybe<T>(n: u8, of: [T; 2]) -> Option<T> {
@@ -503,7 +503,7 @@ impl Meddling {
             }
             Self::Tag { .. } => Outside::Tag("meddler".into(), "was-here".into()),
             Self::Set { to, .. } => {
-                let text = |t: &str| Value::String(t.to_owned());
+                let text = |t: &str| Value::String(t.into());
                 match object.type_name.rsplit(':').next().unwrap_or_default() {
                     "Network" => Outside::Set("dns", Value::Bool(to % 2 == 0)),
                     "Subnet" => Outside::Set("public", Value::Bool(to % 2 == 0)),

@@ -321,6 +321,7 @@ fn describe(entries: &[Entry]) -> String {
             Entry::Moved { to, .. } => format!("renaming to {}", to.name()),
             Entry::Key { .. } => "key".into(),
             Entry::Secret { name, .. } => format!("secret {name}"),
+            Entry::Took { .. } => "durations".into(),
         })
         .collect();
     words.join(", ")

@@ -402,7 +402,7 @@ impl World {
                 problems.push(format!("{urn} has no record"));
                 continue;
             };
-            let wanted: BTreeSet<Urn> =
+            let wanted: phx_model::map::Urns =
                 graph.dependencies(at).iter().map(|&d| program.resources[d].urn.clone()).collect();
             if record.depends_on != wanted {
                 problems.push(format!("{urn} is recorded to depend on {:?} and not {wanted:?}", record.depends_on));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use phx_engine::drift::{Drift, DriftKind};
 use phx_engine::engine::RunOptions;
 use phx_model::schema::same;
+use phx_model::stack::Options;
 use phx_model::{Ipv4Cidr, Program, Urn, Value};
 use phx_tests::sim::{Bucket, CANARY, Network, Outside, Server, Subnet, registry};
 use phx_tests::spec::{Edit, Meddling, edits, meddlings, specs};
@@ -84,6 +85,26 @@ fn what_someone_changed_is_named_by_field() {
 }
 
 #[test]
+fn what_the_program_leaves_alone_is_no_drift() {
+    let world = World::new(1);
+    let left_alone = program(|stack| {
+        let range: Ipv4Cidr = "10.0.0.0/16".parse().unwrap();
+        let options = Options::new().ignore_changes(["tags.Owner"]);
+        stack.add_with("main", Network::new(range).tag("Owner", "us"), options)?;
+        Ok(())
+    });
+    world.up(&left_alone).succeeded();
+    let main = urn("net:Network", "main");
+    let tag = |name: &str| {
+        assert!(world.cloud.outside(main.type_name(), &world.id(&main), &Outside::Tag(name.into(), "them".into())));
+    };
+    tag("Owner");
+    assert_eq!(found(&world.drift().unwrap()), BTreeMap::new());
+    tag("Owners");
+    assert_eq!(found(&world.drift().unwrap()), [(main, (DriftKind::Changed, vec!["tags.Owners".to_owned()]))].into());
+}
+
+#[test]
 fn what_a_run_left_open_is_counted_and_not_reported() {
     let mut left_open = 0;
     for kill in 0..8 {
@@ -113,7 +134,7 @@ fn what_cannot_be_read_is_neither_missing_nor_changed_and_hides_nothing() {
     assert_eq!(drift.checked, 3);
 }
 
-/// What has to be found: the fields that phx set, or that the cloud does not fill in, and that are not what they were.
+/// What has to be found: the fields that phx set, or that the cloud does not fill in, that are not left alone, and that are not what they were.
 fn expected(world: &World, before: &[phx_tests::sim::Object]) -> BTreeMap<Urn, (DriftKind, BTreeSet<String>)> {
     let registry = registry(&world.cloud);
     let mut expected = BTreeMap::new();
@@ -127,7 +148,9 @@ fn expected(world: &World, before: &[phx_tests::sim::Object]) -> BTreeMap<Urn, (
         for field in registry.get(urn.type_name()).unwrap().schema().fields.iter().filter(|f| !f.write_only) {
             let of = |object: &phx_tests::sim::Object| object.fields.get(field.name).cloned().unwrap_or_default();
             let set = record.inputs.get(field.name).is_some_and(|v| !v.is_empty());
-            if (set || !field.cloud_default) && !same(field, &of(was), &of(&now)) {
+            // A single tag that is left alone is not the one that is meddled with.
+            let left_alone = record.ignore_changes.iter().any(|path| path == field.name);
+            if !left_alone && (set || !field.cloud_default) && !same(field, &of(was), &of(&now)) {
                 fields.insert(field.name.to_owned());
             }
         }

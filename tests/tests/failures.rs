@@ -120,7 +120,8 @@ fn a_refused_delete_says_what_still_holds_the_object() {
     let group = world.id(&urn("net:Group", "group"));
     // Someone else put a server into the group.
     let subnet = world.id(&urn("net:Subnet", "subnet"));
-    let foreign = [("subnet", Value::String(subnet)), ("groups", Value::List(vec![Value::String(group.clone())]))];
+    let foreign =
+        [("subnet", Value::String(subnet.into())), ("groups", Value::List(vec![Value::String(group.as_str().into())]))];
     let foreign = foreign.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     let foreign = world.cloud.make(<Server as phx_model::Resource>::schema(), &foreign);
     let report = world.destroy().ok();
@@ -293,12 +294,12 @@ fn a_change_of_which_nobody_knows_whether_it_arrived_is_sent_again() {
         assert_eq!(step.op, Op::Update);
         assert!(step.diff.iter().any(|d| d.path == "password" && d.secret), "{:?}", step.diff);
         converges(&world, &small("large"));
-        assert_eq!(world.object(&server).fields["password"], Value::String(format!("{CANARY}large")));
+        assert_eq!(world.object(&server).fields["password"], Value::String(format!("{CANARY}large").into()));
         // Also if the program has gone back to what it was before.
         world.cloud.set_fate(on(Verb::Update, "sim:app:Server", fault));
         failed(&world, &small("huge"));
         converges(&world, &small("large"));
-        assert_eq!(world.object(&server).fields["password"], Value::String(format!("{CANARY}large")));
+        assert_eq!(world.object(&server).fields["password"], Value::String(format!("{CANARY}large").into()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `kill -9` at random instants: the next `up` alone brings the stack to where an uninterrupted one would have.
 //!
-//! The instants come from a seed, printed on failure. `PHX_SEED=n` runs another one, `PHX_KILLS=n` more or fewer kills.
+//! The instants come from a seed, printed on failure. `PHX_SEED=n` runs another one, `PHX_KILLS=n` until more or fewer kills have hit a running `up`.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use std::collections::BTreeSet;
@@ -37,6 +37,16 @@ fn ids(project: &Project) -> BTreeSet<String> {
     resources.iter().map(|r| r["id"].as_str().expect("an id").to_owned()).collect()
 }
 
+fn timed(work: impl FnOnce()) -> u64 {
+    let started = std::time::Instant::now();
+    work();
+    millis(started.elapsed())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).expect("a short time")
+}
+
 /// Starts a command and ends it with SIGKILL after `after`. Whether it was still running then.
 fn killed(project: &Project, arguments: &[&str], after: Duration) -> bool {
     let mut child = project.start(arguments);
@@ -57,17 +67,23 @@ fn the_next_up_alone_converges() {
     let moto = Emulator::moto();
     let project = Project::copy("stacks").on(&moto);
 
-    let started = std::time::Instant::now();
+    // The first run makes the emulator load what it loads once; how long a run takes is measured on the second.
     project.ok(&["up", "--stack", "dev", "--yes"]);
-    let whole = u64::try_from(started.elapsed().as_millis()).expect("a short time");
     let expected = sizes(&moto.inventory());
     project.ok(&["destroy", "--stack", "dev", "--yes"]);
+    let mut whole = timed(|| drop(project.ok(&["up", "--stack", "dev", "--yes"])));
+    project.ok(&["destroy", "--stack", "dev", "--yes"]);
 
-    let mut hits = 0;
-    for round in 0..number("PHX_KILLS", 25) {
+    let (kills, mut hits, mut round) = (number("PHX_KILLS", 25), 0, 0);
+    while hits < kills {
+        round += 1;
+        assert!(round <= 10 * kills, "PHX_SEED={seed}: of {round} kills only {hits} hit a running up");
         let after = Duration::from_millis(dice.below(whole));
         let context = format!("PHX_SEED={seed}, round {round}, killed after {after:?}");
-        hits += u64::from(killed(&project, &["up", "--stack", "dev", "--yes"], after));
+        let hit = killed(&project, &["up", "--stack", "dev", "--yes"], after);
+        hits += u64::from(hit);
+        // One that ended before its kill shows that a run is shorter than was measured while the machine had other work.
+        whole = if hit { whole } else { millis(after).max(1) };
         let next = project.run(&["up", "--stack", "dev", "--yes"]);
         assert_eq!(next.code(), 0, "{context}: {}", next.err);
         let inventory = moto.inventory();
@@ -84,5 +100,5 @@ fn the_next_up_alone_converges() {
         assert_eq!(down.code(), 0, "{context}: {}", down.err);
         assert_eq!(sizes(&moto.inventory()), [], "{context}: something is left");
     }
-    assert!(hits > 0, "no kill hit a running up; the instants are too late");
+    println!("{hits} of {round} kills hit a running up");
 }

@@ -54,10 +54,11 @@ fn the_new_one_comes_first_and_the_old_one_goes_when_nobody_needs_it() {
     let new = world.id(&urn("net:Group", "group"));
     let created = place(&log, &format!("create {new}"));
     let deleted = place(&log, &format!("delete {group}"));
-    for between in [format!("update {server}"), format!("create {new}:443"), format!("delete {rule}")] {
+    for between in [format!("update {server}"), format!("create {new}:443")] {
         let at = place(&log, &between);
         assert!(created < at && at < deleted, "{between} is not between: {log:?}");
     }
+    place(&log, &format!("delete {rule} with {group}"));
     world.assert_settled(&program);
     world.assert_nothing_to_do(&program);
 }
@@ -95,7 +96,7 @@ fn the_old_one_goes_first_where_the_two_cannot_live_side_by_side() {
 fn an_old_object_that_could_not_be_deleted_is_deleted_by_the_next_up() {
     let world = World::new(1);
     world.up(&site("one", "zone-a", "tcp")).succeeded();
-    let group = world.id(&urn("net:Group", "group"));
+    let (group, rule) = (world.id(&urn("net:Group", "group")), world.id(&urn("net:Rule", "rule")));
     world
         .cloud
         .set_fate(|call| (call.verb == Verb::Delete && call.type_name == "sim:net:Group").then_some(Fault::Refused));
@@ -104,19 +105,19 @@ fn an_old_object_that_could_not_be_deleted_is_deleted_by_the_next_up() {
     assert_eq!(report.result, RunResult::Failed);
     let new = world.id(&urn("net:Group", "group"));
     assert_ne!(new, group);
-    assert_eq!(world.state().deposed.iter().map(|d| d.record.id.as_str()).collect::<Vec<_>>(), [group.as_str()]);
+    assert_eq!(world.state().deposed.iter().map(|d| d.record.id.as_str()).collect::<Vec<_>>(), [group.as_str(), &rule]);
     world.cloud.calm();
     let plan = world.preview(&program).unwrap();
-    assert_eq!(plan.changes().map(|s| s.op).collect::<Vec<_>>(), [Op::DeleteDeposed]);
+    assert_eq!(plan.changes().map(|s| s.op).collect::<Vec<_>>(), [Op::DeleteDeposed, Op::DeleteDeposed]);
     world.up(&program).succeeded();
-    assert_eq!(world.cloud.log(), [format!("delete {group}")]);
+    assert_eq!(world.cloud.log(), [format!("delete {group}"), format!("delete {rule} with {group}")]);
     world.assert_settled(&program);
     // A destroy takes it along too.
     world
         .cloud
         .set_fate(|call| (call.verb == Verb::Delete && call.type_name == "sim:net:Group").then_some(Fault::Refused));
     world.up(&site("three", "zone-a", "tcp")).ok();
-    assert_eq!(world.state().deposed.len(), 1);
+    assert_eq!(world.state().deposed.len(), 2);
     world.cloud.calm();
     world.destroy().succeeded();
     world.assert_empty();

@@ -2,6 +2,7 @@
 
 use phx_model::schema::{Field, Kind, Schema, same, satisfied};
 use phx_model::state::Record;
+use phx_model::value::Text;
 use phx_model::{Value, ValueMap};
 
 use crate::plan::FieldDiff;
@@ -42,6 +43,31 @@ pub fn changed(schema: &'static Schema, desired: &ValueMap, record: &Record) -> 
     found
 }
 
+/// What of a change cannot be made in place: the path of the field, or of the part of a block that was set and is to become another one.
+pub fn replaced_by(field: &Field, before: &Value, after: &Value) -> Option<String> {
+    if field.replace {
+        return Some(field.name.to_owned());
+    }
+    match (&field.kind, before.expose(), after.expose()) {
+        (Kind::Block(parts), Value::Map(before), after) => {
+            let after = if let Value::Map(after) = after { after } else { &ValueMap::new() };
+            parts.iter().find_map(|part| {
+                let (b, a) = (before.get(part.name)?, after.get(part.name).unwrap_or(&Value::Null));
+                let unset_default = part.cloud_default && a.is_empty();
+                if b.is_empty() || unset_default || satisfied(part, a, b) {
+                    return None;
+                }
+                replaced_by(part, b, a).map(|path| format!("{}.{path}", field.name))
+            })
+        }
+        (Kind::List(inner), Value::List(before), Value::List(after)) if before.len() == after.len() => {
+            let item = Field { kind: **inner, set: false, normalize: None, replace: false, ..*field };
+            before.iter().zip(after).find_map(|(b, a)| replaced_by(&item, b, a))
+        }
+        _ => None,
+    }
+}
+
 /// Puts what is there in place of what is wanted for the fields (and single tags: `tags.Owner`) whose differences are to be left alone.
 pub fn ignore(desired: &mut ValueMap, record: &Record, ignored: &[String]) {
     for path in ignored {
@@ -52,7 +78,7 @@ pub fn ignore(desired: &mut ValueMap, record: &Record, ignored: &[String]) {
                     Value::Map(map) => map.get(key).cloned().unwrap_or_default(),
                     _ => Value::Null,
                 };
-                let entry = desired.entry(field.to_owned()).or_insert_with(|| Value::Map(ValueMap::new()));
+                let entry = desired.get_or_insert_with(field, || Value::Map(ValueMap::new()));
                 if let Value::Map(map) = entry {
                     put(map, key, &actual);
                 }
@@ -117,7 +143,8 @@ fn walk(out: &mut Vec<FieldDiff>, path: &str, field: &Field, before: &Value, aft
                 let (b, a) = (b.get(part.name).unwrap_or(&Value::Null), a.get(part.name).unwrap_or(&Value::Null));
                 let unset_default = part.cloud_default && a.is_empty();
                 if !unset_default && !same(part, b, a) {
-                    let rule = Rule { secret: rule.secret || part.secret, ..rule };
+                    let forces_replace = rule.forces_replace || (part.replace && !b.is_empty());
+                    let rule = Rule { secret: rule.secret || part.secret, forces_replace };
                     walk(out, &format!("{path}.{}", part.name), part, b, a, rule);
                 }
             }
@@ -127,7 +154,7 @@ fn walk(out: &mut Vec<FieldDiff>, path: &str, field: &Field, before: &Value, aft
 }
 
 fn each_key(before: &ValueMap, after: &ValueMap, mut f: impl FnMut(&str, &Value, &Value)) {
-    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let keys: std::collections::BTreeSet<&Text> = before.keys().chain(after.keys()).collect();
     for key in keys {
         f(key, before.get(key).unwrap_or(&Value::Null), after.get(key).unwrap_or(&Value::Null));
     }
@@ -146,7 +173,7 @@ fn push(out: &mut Vec<FieldDiff>, path: &str, before: &Value, after: &Value, rul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::tests_support::THING;
+    use crate::planner::tests_support::{FIELD, THING};
 
     fn map(json: &str) -> ValueMap {
         serde_json::from_str(json).unwrap()
@@ -203,10 +230,31 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_block_can_force_a_replacement() {
+        const PARTS: &[Field] =
+            &[Field { name: "range", replace: true, cloud_default: true, ..FIELD }, Field { name: "public", ..FIELD }];
+        let block = Field { name: "net", kind: Kind::Block(PARTS), ..FIELD };
+        let value = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+        let forces = |before: &str, after: &str| replaced_by(&block, &value(before), &value(after));
+        assert_eq!(forces(r#"{"range":"a","public":"x"}"#, r#"{"range":"b"}"#).as_deref(), Some("net.range"));
+        for (before, after) in [
+            (r#"{"range":"a","public":"x"}"#, r#"{"range":"a","public":"y"}"#),
+            (r#"{"range":"a"}"#, r#"{"public":"y"}"#),
+            (r#"{"public":"y"}"#, r#"{"range":"a"}"#),
+            ("null", r#"{"range":"a"}"#),
+        ] {
+            assert_eq!(forces(before, after), None, "{before} to {after}");
+        }
+        let listed = Field { name: "nets", kind: Kind::List(&Kind::Block(PARTS)), ..FIELD };
+        let forces = |b: &str, a: &str| replaced_by(&listed, &value(b), &value(a));
+        assert_eq!(forces(r#"[{"range":"a"}]"#, r#"[{"range":"b"}]"#).as_deref(), Some("nets.range"));
+    }
+
+    #[test]
     fn secrets_are_marked() {
         let r = record(r#"{"name":"a"}"#, "{}");
         let mut desired = map(r#"{"name":"a"}"#);
-        desired.insert("size".into(), Value::Int(1).secret());
+        desired.insert("size", Value::Int(1).secret());
         let diff = describe(&changed(&THING, &desired, &r));
         assert!(diff[0].secret);
     }

@@ -12,7 +12,7 @@ use phx_model::schema::{Field, Kind, Schema, canonical, satisfied};
 use phx_model::state::{Change, Entry, Record, State};
 use phx_model::store::Store;
 use phx_model::urn::StackName;
-use phx_model::value::REDACTED;
+use phx_model::value::{REDACTED, Text};
 use phx_model::{CloudError, Urn, Value, ValueMap};
 
 use crate::engine::{EngineError, Settings};
@@ -338,15 +338,23 @@ fn compare(registry: &Registry, state: &State, found: Observations) -> Result<(S
             .ok_or_else(|| EngineError::UnknownType { urn: urn.clone(), type_name: urn.type_name().to_owned() })?;
         // What was recorded before as seen is not among the entries.
         let drift = changed.get(&urn).map_or(&record.drift, |new| &new.drift);
-        let diff = differences(driver.schema(), record, drift);
+        let mut diff = differences(driver.schema(), record, drift);
         if diff.is_empty() {
             unclear.insert(urn);
-        } else {
+            continue;
+        }
+        diff.retain(|d| !record.ignore_changes.iter().any(|path| lies_in(&d.path, path)));
+        if !diff.is_empty() {
             let id = record.id.clone();
             seen.insert(urn.clone(), Drifted { urn, id, kind: DriftKind::Changed, diff });
         }
     }
     Ok((seen, unclear))
+}
+
+/// Whether a path is another one or leads on from it: `tags.Owner` lies in `tags`.
+fn lies_in(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// The differences of an object, as fine as they can be named. Of an uncertain field nobody can say who has changed it.
@@ -380,7 +388,7 @@ fn walk(out: &mut Vec<FieldDiff>, path: &str, field: &Field, set: &Value, seen: 
         (Kind::Map(inner), Value::Map(_) | Value::Null, Value::Map(_) | Value::Null) => {
             let (set, seen) = (fields(set, &none), fields(seen, &none));
             let entry = part(field, **inner);
-            let keys: BTreeSet<&String> = set.keys().chain(seen.keys()).collect();
+            let keys: BTreeSet<&Text> = set.keys().chain(seen.keys()).collect();
             for key in keys {
                 let (set, seen) = (set.get(key).unwrap_or(&Value::Null), seen.get(key).unwrap_or(&Value::Null));
                 walk(out, &format!("{path}.{key}"), &entry, set, seen, false);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use phx_model::driver::Registry;
 use phx_model::state::{Entry, OperationId, State};
-use phx_model::store::{Holder, Operation, Session, Store, StoreError, Summary};
+use phx_model::store::{Holder, Operation, Pace, Session, Store, StoreError, Summary};
 use phx_model::urn::{ProjectName, StackName};
 use phx_model::{CloudError, Program, Urn, ValueMap};
 use tokio::time::Instant;
@@ -48,7 +48,8 @@ impl Default for Settings {
         Self {
             parallel: None,
             recovery_grace: Duration::from_secs(10),
-            timeout: Duration::from_secs(20 * 60),
+            // Clusters and databases take most of an hour to be upgraded.
+            timeout: Duration::from_secs(90 * 60),
             compaction: Compaction::default(),
         }
     }
@@ -96,6 +97,8 @@ pub struct Report {
     pub outputs: ValueMap,
     /// How long it took.
     pub elapsed: Duration,
+    /// How near its steps came to the fastest way in which they could have been done; none if it had none.
+    pub pace: Option<Pace>,
 }
 
 /// A step that failed.
@@ -317,6 +320,7 @@ impl Engine {
                 serial: 0,
                 who: holder.who.clone(),
                 program_hash: String::new(),
+                pace: outcome.as_ref().ok().and_then(|report| report.pace),
             }),
         );
         if let Err(error) = ended.await {
@@ -335,6 +339,7 @@ impl Engine {
             result: result_of(&outcome),
             summary: outcome.as_ref().map(|report| report.summary).unwrap_or_default(),
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            pace: outcome.as_ref().ok().and_then(|report| report.pace),
             error: outcome.as_ref().err().map(EventError::from),
             outputs: journal.with(|state| state.outputs.clone()),
         });
@@ -428,8 +433,13 @@ impl Engine {
                 journal.append(Vec::new()).await?;
                 let observed = observed.complete()?;
                 let summary = Summary { forget: observed.gone.len() as u64, ..Summary::default() };
-                let executed =
-                    Executed { result: RunResult::Succeeded, summary, failures: Vec::new(), skipped: Vec::new() };
+                let executed = Executed {
+                    result: RunResult::Succeeded,
+                    summary,
+                    failures: Vec::new(),
+                    skipped: Vec::new(),
+                    pace: None,
+                };
                 Ok(report(journal, plan, executed))
             }
         }
@@ -552,9 +562,9 @@ fn plan_up(
 }
 
 fn report(journal: &Journal, plan: Plan, executed: Executed) -> Report {
-    let Executed { result, summary, failures, skipped } = executed;
+    let Executed { result, summary, failures, skipped, pace } = executed;
     let outputs = journal.with(|state| state.outputs.clone());
-    Report { result, plan, summary, failures, skipped, outputs, elapsed: Duration::ZERO }
+    Report { result, plan, summary, failures, skipped, outputs, elapsed: Duration::ZERO, pace }
 }
 
 fn result_of(outcome: &Result<Report, EngineError>) -> RunResult {

@@ -1,6 +1,6 @@
 //! What happened, as it happens: one closed enum, for terminals, logs and programs alike.
 
-use phx_model::store::{Lease, Summary};
+use phx_model::store::{Lease, Pace, Summary};
 use phx_model::{CloudError, Urn, ValueMap};
 use serde::Serialize;
 
@@ -159,6 +159,9 @@ pub enum Event {
         message: String,
         /// How long the step has taken so far, in milliseconds.
         elapsed_ms: u64,
+        /// How long such a step usually takes in this stack, in milliseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usual_ms: Option<u64>,
     },
     /// A step is done and recorded.
     StepDone {
@@ -201,6 +204,9 @@ pub enum Event {
         summary: Summary,
         /// How long the operation took, in milliseconds.
         elapsed_ms: u64,
+        /// How near its steps came to the fastest way in which they could have been done; none if it had none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pace: Option<Pace>,
         /// Why, if it failed before or outside its steps.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<EventError>,

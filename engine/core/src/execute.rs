@@ -1,7 +1,7 @@
 //! Running a plan: every action whose needs are done runs at once, those that most others wait for first.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use phx_model::driver::Registry;
 use phx_model::error::ErrorKind;
-use phx_model::state::Entry;
-use phx_model::store::Summary;
+use phx_model::state::{Entry, State};
+use phx_model::store::{Pace, Summary};
 use phx_model::{CloudError, Program, Urn};
 use tokio::time::Instant;
 
@@ -18,17 +18,19 @@ use crate::engine::{EngineError, Failure, Interrupt, Settings};
 use crate::events::{Event, EventError, EventSink, RunResult, StepOp};
 use crate::journal::{Journal, JournalError};
 use crate::plan::{Op, Plan};
-use crate::schedule::{Action, schedule};
+use crate::schedule::{Action, longest_way, schedule};
 
+mod places;
 mod step;
 #[cfg(test)]
 mod tests;
 mod wish;
 
+use places::{Own, Places};
 use step::{Stop, millis};
 use wish::{Index, Recorded, Wish};
 
-/// How many steps run at once if nothing else is said.
+/// How many steps work at once if nothing else is said: what memory and open connections allow. Steps that wait for the cloud do not count.
 const PARALLEL: usize = 512;
 
 /// What came of running a plan.
@@ -38,6 +40,8 @@ pub(crate) struct Executed {
     pub(crate) summary: Summary,
     pub(crate) failures: Vec<Failure>,
     pub(crate) skipped: Vec<(Urn, StepOp, Option<Urn>)>,
+    /// None if there was nothing to do.
+    pub(crate) pace: Option<Pace>,
 }
 
 /// A plan being run.
@@ -86,20 +90,23 @@ impl<'a> Run<'a> {
 
     /// Runs the plan to its end, or as far as it goes.
     pub(crate) async fn execute(&self) -> Result<Executed, EngineError> {
-        let actions = self.journal.with(|state| schedule(self.plan, self.program, state));
+        let schemas = |type_name: &str| self.registry.get(type_name).map(|driver| driver.schema());
+        let actions = self.journal.with(|state| schedule(self.plan, self.program, state, &schemas));
         let mut progress = Progress::new(&actions);
         let mut in_flight = FuturesUnordered::new();
-        let limit = self.settings.parallel.unwrap_or(PARALLEL).max(1);
+        let places = Places::new(self.settings.parallel.unwrap_or(PARALLEL).max(1));
+        let started = Instant::now();
         let mut draining = self.interrupt.is_draining();
         let mut aborted = false;
         let mut drain = pin!(self.interrupt.draining());
         let mut abort = pin!(self.interrupt.aborting());
         loop {
             while !draining
-                && in_flight.len() < limit
+                && progress.has_ready()
+                && let Some(place) = places.take()
                 && let Some(at) = progress.begin()
             {
-                in_flight.push(self.perform(at, &actions[at]));
+                in_flight.push(self.perform(at, &actions[at], place));
             }
             if in_flight.is_empty() {
                 break;
@@ -111,8 +118,8 @@ impl<'a> Run<'a> {
                     break;
                 }
                 () = &mut drain, if !draining => draining = true,
-                Some((at, outcome)) = in_flight.next() => match outcome {
-                    Ok(()) => progress.done(at),
+                Some((at, took, outcome)) = in_flight.next() => match outcome {
+                    Ok(()) => progress.done(at, took),
                     Err(Stop::Failed(error)) => {
                         for skipped in progress.failed(at, error) {
                             self.skip(&actions[skipped], Some(&actions[at].urn));
@@ -121,6 +128,8 @@ impl<'a> Run<'a> {
                     // What is still in flight cannot be recorded any more, so it is not waited for; the next run settles it.
                     Err(Stop::Journal(error)) => return Err(error.into()),
                 },
+                // A step that waits for the cloud has made room for another.
+                () = places.left(), if !draining && progress.has_ready() => {}
             }
         }
         drop(in_flight);
@@ -136,8 +145,12 @@ impl<'a> Run<'a> {
             progress.skip(at, None);
             self.skip(&actions[at], None);
         }
+        let pace = (!actions.is_empty()).then(|| Pace {
+            steps_ms: millis(started.elapsed()),
+            critical_path_ms: longest_way(&actions, &progress.took),
+        });
         if !aborted {
-            self.keep_books().await?;
+            self.keep_books(&progress).await?;
         }
         let result = match (aborted || !left.is_empty(), progress.failures.is_empty()) {
             (true, _) => RunResult::Interrupted,
@@ -145,14 +158,14 @@ impl<'a> Run<'a> {
             (false, false) => RunResult::Failed,
         };
         let summary = self.summary(&progress);
-        Ok(Executed { result, summary, failures: progress.failures, skipped: progress.skipped })
+        Ok(Executed { result, summary, failures: progress.failures, skipped: progress.skipped, pace })
     }
 
-    async fn perform(&self, at: usize, action: &Action) -> (usize, Result<(), Stop>) {
+    async fn perform(&self, at: usize, action: &Action, place: Arc<Own>) -> (usize, u64, Result<(), Stop>) {
         let (urn, op) = (action.urn.clone(), action.work.op());
         self.sink.event(&Event::StepStarted { urn: urn.clone(), op });
         let started = Instant::now();
-        let outcome = self.act(action, started).await;
+        let outcome = self.act(action, started, &place).await;
         let elapsed_ms = millis(started.elapsed());
         let outcome = match outcome {
             Ok(id) => {
@@ -166,7 +179,8 @@ impl<'a> Run<'a> {
             }
             Err(stop) => Err(stop),
         };
-        (at, outcome)
+        drop(place);
+        (at, elapsed_ms, outcome)
     }
 
     fn skip(&self, action: &Action, because: Option<&Urn>) {
@@ -196,9 +210,9 @@ impl<'a> Run<'a> {
     }
 
     /// Brings the records of resources about which nothing had to be done up to what the program now says of them: other dependencies, other
-    /// options, another way to write the same value. No call, no event, one write.
-    async fn keep_books(&self) -> Result<(), JournalError> {
-        let entries: Vec<Entry> = self.journal.with(|state| {
+    /// options, another way to write the same value; and remembers how long verbs took. No call, no event, one write.
+    async fn keep_books(&self, progress: &Progress<'_>) -> Result<(), JournalError> {
+        let mut entries: Vec<Entry> = self.journal.with(|state| {
             let env = Recorded { state, index: &self.index };
             let same = self.plan.steps.iter().filter(|step| step.op == Op::Same);
             same.filter_map(|step| {
@@ -213,6 +227,10 @@ impl<'a> Run<'a> {
             })
             .collect()
         });
+        let durations = progress.durations();
+        if !durations.is_empty() {
+            entries.push(Entry::Took { durations });
+        }
         if entries.is_empty() {
             return Ok(());
         }
@@ -260,7 +278,9 @@ struct Progress<'a> {
     missing: Vec<usize>,
     dependents: Vec<Vec<usize>>,
     /// Ready to begin: those with the longest way to an end first, and among equals in the plan's order.
-    ready: BinaryHeap<(u32, Reverse<usize>)>,
+    ready: BinaryHeap<(u64, Reverse<usize>)>,
+    /// How long each action took that is done, in milliseconds.
+    took: Vec<u64>,
     failures: Vec<Failure>,
     skipped: Vec<(Urn, StepOp, Option<Urn>)>,
 }
@@ -277,7 +297,8 @@ impl<'a> Progress<'a> {
         let ready = actions.iter().enumerate().filter(|(_, a)| a.needs.is_empty());
         let ready = ready.map(|(at, a)| (a.depth, Reverse(at))).collect();
         let status = vec![Status::Waiting; actions.len()];
-        Self { actions, status, missing, dependents, ready, failures: Vec::new(), skipped: Vec::new() }
+        let took = vec![0; actions.len()];
+        Self { actions, status, missing, dependents, ready, took, failures: Vec::new(), skipped: Vec::new() }
     }
 
     fn begin(&mut self) -> Option<usize> {
@@ -286,8 +307,24 @@ impl<'a> Progress<'a> {
         Some(at)
     }
 
-    fn done(&mut self, at: usize) {
+    fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// How long the verbs that were done took, the mean of each type and verb.
+    fn durations(&self) -> BTreeMap<String, u64> {
+        let mut sums: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+        for (at, action) in self.actions.iter().enumerate().filter(|(at, _)| self.status[*at] == Status::Done) {
+            let Some(verb) = action.work.verb() else { continue };
+            let (sum, n) = sums.entry((action.urn.type_name(), verb)).or_default();
+            (*sum, *n) = (*sum + self.took[at], *n + 1);
+        }
+        sums.into_iter().map(|((type_name, verb), (sum, n))| (State::verb_of(type_name, verb), sum / n)).collect()
+    }
+
+    fn done(&mut self, at: usize, took: u64) {
         self.status[at] = Status::Done;
+        self.took[at] = took;
         for &next in &self.dependents[at] {
             self.missing[next] -= 1;
             if self.missing[next] == 0 && self.status[next] == Status::Waiting {

@@ -1,11 +1,13 @@
 //! A program's dependencies.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use phx_model::stack::Declared;
 use phx_model::{Program, Urn};
+use rustc_hash::FxHashMap;
 
 /// A mistake in the way a program's resources hang together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,23 +48,71 @@ pub enum GraphError {
 /// The dependencies of a program's resources, checked: every reference leads somewhere and nothing waits for itself.
 #[derive(Debug)]
 pub struct Graph {
-    dependencies: Vec<Vec<usize>>,
+    dependencies: Edges,
     order: Vec<usize>,
+}
+
+/// Lists of places, one for each place, behind one another in one allocation.
+#[derive(Debug, Default)]
+struct Edges {
+    all: Vec<usize>,
+    ends: Vec<usize>,
+}
+
+impl Edges {
+    fn with_capacity(places: usize) -> Self {
+        Self { all: Vec::with_capacity(places * 2), ends: Vec::with_capacity(places) }
+    }
+
+    /// Adds the list of the next place, sorted and each only once.
+    fn push(&mut self, list: &mut Vec<usize>) {
+        list.sort_unstable();
+        list.dedup();
+        self.all.append(list);
+        self.ends.push(self.all.len());
+    }
+
+    fn of(&self, at: usize) -> &[usize] {
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.all[start..self.ends[at]]
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The same edges the other way round.
+    fn reversed(&self) -> Self {
+        let mut ends = vec![0; self.len()];
+        for &to in &self.all {
+            ends[to] += 1;
+        }
+        let mut sum = 0;
+        for end in &mut ends {
+            sum += *end;
+            *end = sum;
+        }
+        let (mut all, mut next) = (vec![0; self.all.len()], ends.clone());
+        for from in (0..self.len()).rev() {
+            for &to in self.of(from) {
+                next[to] -= 1;
+                all[next[to]] = from;
+            }
+        }
+        Self { all, ends }
+    }
 }
 
 impl Graph {
     /// Reads and checks the dependencies.
     pub fn new(program: &Program) -> Result<Self, GraphError> {
         // Only looked up in, never gone through: so its order, which is another one each time, does not show.
-        let index: HashMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
-        let mut graph = DiGraph::<(), (), u32>::with_capacity(program.resources.len(), program.resources.len() * 2);
-        for _ in &program.resources {
-            graph.add_node(());
-        }
-        let mut dependencies = Vec::with_capacity(program.resources.len());
-        for (at, declared) in program.resources.iter().enumerate() {
-            let mut needs = Vec::new();
-            for (to, output) in references(declared) {
+        let index: FxHashMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
+        let mut dependencies = Edges::with_capacity(program.resources.len());
+        let (mut needs, mut found) = (Vec::new(), Vec::new());
+        for declared in &program.resources {
+            references(declared, &mut found);
+            for (to, output) in found.drain(..) {
                 let Some(&target) = index.get(to) else {
                     return Err(GraphError::Dangling { from: declared.urn.clone(), to: to.clone() });
                 };
@@ -79,12 +129,7 @@ impl Graph {
                 }
                 needs.push(target);
             }
-            needs.sort_unstable();
-            needs.dedup();
-            for &need in &needs {
-                graph.add_edge(node(need), node(at), ());
-            }
-            dependencies.push(needs);
+            dependencies.push(&mut needs);
         }
         for (name, export) in &program.exports {
             for to in export.references() {
@@ -93,16 +138,19 @@ impl Graph {
                 }
             }
         }
-        if let Some(cycle) = find_cycle(&graph, &dependencies) {
+        let order = stable_order(&dependencies);
+        // What waits for itself never gets its turn.
+        if order.len() < dependencies.len()
+            && let Some(cycle) = find_cycle(&dependencies)
+        {
             return Err(GraphError::Cycle(cycle.into_iter().map(|i| program.resources[i].urn.clone()).collect()));
         }
-        let order = stable_order(&dependencies);
         Ok(Self { dependencies, order })
     }
 
     /// The places in the program of the resources that the one at place `at` depends on, in order.
     pub fn dependencies(&self, at: usize) -> &[usize] {
-        &self.dependencies[at]
+        self.dependencies.of(at)
     }
 
     /// The places of all resources, each after those that it depends on, otherwise in the order of declaration.
@@ -112,8 +160,7 @@ impl Graph {
 }
 
 /// What a resource refers to, with the output's name where it is a reference to one.
-fn references(declared: &Declared) -> Vec<(&Urn, Option<&str>)> {
-    let mut found = Vec::new();
+fn references<'a>(declared: &'a Declared, found: &mut Vec<(&'a Urn, Option<&'a str>)>) {
     let expressions = declared.inputs.values().chain(&declared.options.replace_on);
     for expression in expressions {
         expression.visit(&mut |e| {
@@ -123,22 +170,24 @@ fn references(declared: &Declared) -> Vec<(&Urn, Option<&str>)> {
         });
     }
     found.extend(declared.options.depends_on.iter().map(|urn| (urn, None)));
-    found
-}
-
-fn node(at: usize) -> NodeIndex<u32> {
-    NodeIndex::new(at)
 }
 
 /// The resources of a circle, in the order in which they depend on each other, the first one again at the end.
-fn find_cycle(graph: &DiGraph<(), (), u32>, dependencies: &[Vec<usize>]) -> Option<Vec<usize>> {
+fn find_cycle(dependencies: &Edges) -> Option<Vec<usize>> {
+    let mut graph = DiGraph::<(), (), u32>::with_capacity(dependencies.len(), dependencies.all.len());
+    let nodes: Vec<NodeIndex<u32>> = (0..dependencies.len()).map(|_| graph.add_node(())).collect();
+    for (at, &node) in nodes.iter().enumerate() {
+        for &need in dependencies.of(at) {
+            graph.add_edge(nodes[need], node, ());
+        }
+    }
     let part =
-        tarjan_scc(graph).into_iter().find(|part| part.len() > 1 || graph.find_edge(part[0], part[0]).is_some())?;
+        tarjan_scc(&graph).into_iter().find(|part| part.len() > 1 || graph.find_edge(part[0], part[0]).is_some())?;
     let part: BTreeSet<usize> = part.into_iter().map(NodeIndex::index).collect();
     // Inside a strongly connected part every resource depends on another of the part, so going on always meets one seen before.
     let mut path: Vec<usize> = vec![*part.first()?];
     loop {
-        let next = *dependencies[*path.last()?].iter().find(|d| part.contains(d))?;
+        let next = *dependencies.of(*path.last()?).iter().find(|d| part.contains(d))?;
         if let Some(start) = path.iter().position(|&p| p == next) {
             let mut cycle = path.split_off(start);
             cycle.push(next);
@@ -148,24 +197,19 @@ fn find_cycle(graph: &DiGraph<(), (), u32>, dependencies: &[Vec<usize>]) -> Opti
     }
 }
 
-/// Kahn's algorithm, taking the earliest declared first.
-fn stable_order(dependencies: &[Vec<usize>]) -> Vec<usize> {
-    let mut waiting: Vec<usize> = dependencies.iter().map(Vec::len).collect();
-    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); dependencies.len()];
-    for (at, needs) in dependencies.iter().enumerate() {
-        for &need in needs {
-            dependents[need].push(at);
-        }
-    }
-    let mut ready: std::collections::BinaryHeap<std::cmp::Reverse<usize>> =
-        waiting.iter().enumerate().filter(|(_, n)| **n == 0).map(|(at, _)| std::cmp::Reverse(at)).collect();
+/// Kahn's algorithm, taking the earliest declared first. What is in a circle, or needs what is, is left out.
+fn stable_order(dependencies: &Edges) -> Vec<usize> {
+    let dependents = dependencies.reversed();
+    let mut waiting: Vec<usize> = (0..dependencies.len()).map(|at| dependencies.of(at).len()).collect();
+    let mut ready: BinaryHeap<Reverse<usize>> =
+        waiting.iter().enumerate().filter(|(_, n)| **n == 0).map(|(at, _)| Reverse(at)).collect();
     let mut order = Vec::with_capacity(dependencies.len());
-    while let Some(std::cmp::Reverse(at)) = ready.pop() {
+    while let Some(Reverse(at)) = ready.pop() {
         order.push(at);
-        for &dependent in &dependents[at] {
+        for &dependent in dependents.of(at) {
             waiting[dependent] -= 1;
             if waiting[dependent] == 0 {
-                ready.push(std::cmp::Reverse(dependent));
+                ready.push(Reverse(dependent));
             }
         }
     }

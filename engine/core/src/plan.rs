@@ -1,7 +1,8 @@
 //! What a plan is: immutable data with no choice left for its execution but the order of independent steps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use phx_model::map::Urns;
 use phx_model::state::Record;
 use phx_model::store::Summary;
 use phx_model::urn::{ProjectName, StackName};
@@ -40,7 +41,7 @@ pub struct Step {
     /// The differences.
     pub diff: Vec<FieldDiff>,
     /// What must be done before it: the resources of the program that it depends on (for a deletion: those that the state knows).
-    pub depends_on: BTreeSet<Urn>,
+    pub depends_on: Urns,
     /// The cloud's id of the object that there is now.
     pub id: Option<String>,
     /// For [`Op::Adopt`]: the record of the object as it was found.

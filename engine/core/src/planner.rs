@@ -1,15 +1,17 @@
 //! From a program and what is there to a plan. A pure function: the same inputs give the same plan, byte for byte.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use phx_model::driver::Read;
 use phx_model::expr::{Env, EvalError};
+use phx_model::map::Urns;
 use phx_model::schema::{OutputField, Schema, canonical};
 use phx_model::stack::Declared;
 use phx_model::state::{Record, State};
 use phx_model::urn::{NameError, ProjectName, StackName};
 use phx_model::{Program, Urn, Value, ValueMap};
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest, Sha256};
 
 use crate::diff::{self, Changed};
@@ -108,7 +110,7 @@ pub enum PlanError {
 
 /// The resources that go by a new name, old to new: those of which the state knows an alias and not the name.
 pub fn renames(program: &Program, state: &State) -> Result<Vec<(Urn, Urn)>, PlanError> {
-    let declared: HashSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
+    let declared: FxHashSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
     let mut taken = BTreeSet::new();
     let mut found = Vec::new();
     for resource in &program.resources {
@@ -131,30 +133,31 @@ pub fn renames(program: &Program, state: &State) -> Result<Vec<(Urn, Urn)>, Plan
 
 /// SHA-256 of everything that the program says, in hexadecimal. Secret values do not enter it.
 pub fn program_hash(program: &Program) -> String {
-    struct Hasher(Sha256);
-    impl std::fmt::Write for Hasher {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            self.0.update(text.as_bytes());
-            Ok(())
-        }
-    }
-    let mut hasher = Hasher(Sha256::new());
+    let (mut hasher, mut line) = (Sha256::new(), String::new());
     let mut write = |text: std::fmt::Arguments<'_>| {
-        // Writing to a hasher cannot fail.
-        let _ = hasher.write_fmt(text);
+        // A line at a time: a hasher is slow with small pieces. Writing to text cannot fail.
+        line.clear();
+        let _ = line.write_fmt(text);
+        hasher.update(line.as_bytes());
     };
     write(format_args!("{} {}\n", program.project, program.stack));
     for d in &program.resources {
         write(format_args!("{} {:?} {:?}\n", d.urn, d.inputs, d.options));
     }
     write(format_args!("{:?}", program.exports));
-    hex::encode(hasher.0.finalize())
+    hex::encode(hasher.finalize())
 }
 
 /// The plan of an `up`.
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
     let graph = Graph::new(input.program)?;
-    Planner::new(input, &graph)?.plan()
+    let index = index(input.program);
+    Planner::new(input, &graph, &index)?.plan()
+}
+
+/// The places of a program's resources.
+fn index(program: &Program) -> FxHashMap<&Urn, usize> {
+    program.resources.iter().enumerate().map(|(at, declared)| (&declared.urn, at)).collect()
 }
 
 /// What is known of a resource's outputs at this point of the plan.
@@ -171,13 +174,15 @@ enum Known<'a> {
 
 struct Outputs<'a> {
     secrets: &'a ValueMap,
-    // Only looked up in, never gone through: so its order, which is another one each time, does not show.
-    known: HashMap<&'a Urn, (Known<'a>, &'static [OutputField])>,
+    /// The places of the resources in the program. Only looked up in, never gone through: so its order does not show.
+    index: &'a FxHashMap<&'a Urn, usize>,
+    /// By place; `None` for a resource that has not been come to yet.
+    known: Vec<Option<(Known<'a>, &'static [OutputField])>>,
 }
 
 impl Env for Outputs<'_> {
     fn output(&self, urn: &Urn, output: &str) -> Option<Value> {
-        let (known, fields) = self.known.get(urn)?;
+        let (known, fields) = self.known[*self.index.get(urn)?].as_ref()?;
         let field = fields.iter().find(|f| f.name == output)?;
         Some(match known {
             Known::Nothing => Value::Unknown,
@@ -195,6 +200,7 @@ impl Env for Outputs<'_> {
 struct Planner<'a> {
     input: &'a PlanInput<'a>,
     graph: &'a Graph,
+    index: &'a FxHashMap<&'a Urn, usize>,
     selected: Option<BTreeSet<Urn>>,
     outputs: Outputs<'a>,
     steps: Vec<Step>,
@@ -202,9 +208,12 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(input: &'a PlanInput<'a>, graph: &'a Graph) -> Result<Self, PlanError> {
+    fn new(
+        input: &'a PlanInput<'a>,
+        graph: &'a Graph,
+        index: &'a FxHashMap<&'a Urn, usize>,
+    ) -> Result<Self, PlanError> {
         let program = input.program;
-        let index: HashMap<&Urn, usize> = program.resources.iter().enumerate().map(|(i, d)| (&d.urn, i)).collect();
         let options = input.options;
         for urn in options.targets.iter().chain(&options.replace) {
             if !index.contains_key(urn) && !input.state.resources.contains_key(urn) {
@@ -223,8 +232,10 @@ impl<'a> Planner<'a> {
             }
             selected
         });
-        let outputs = Outputs { secrets: &input.state.secrets, known: HashMap::new() };
-        Ok(Self { input, graph, selected, outputs, steps: Vec::new(), protected: Vec::new() })
+        let known = (0..program.resources.len()).map(|_| None).collect();
+        let outputs = Outputs { secrets: &input.state.secrets, index, known };
+        let steps = Vec::with_capacity(program.resources.len());
+        Ok(Self { input, graph, index, selected, outputs, steps, protected: Vec::new() })
     }
 
     fn is_selected(&self, urn: &Urn) -> bool {
@@ -233,9 +244,16 @@ impl<'a> Planner<'a> {
 
     fn plan(mut self) -> Result<Plan, PlanError> {
         let (program, state) = (self.input.program, self.input.state);
+        // Both are in order or can be brought into it, so each record is met once instead of being searched for.
+        let mut records: Vec<Option<&Record>> = vec![None; program.resources.len()];
+        for (urn, record) in &state.resources {
+            if let Some(&at) = self.index.get(urn) {
+                records[at] = Some(record);
+            }
+        }
         for &at in self.graph.order() {
             let declared = &program.resources[at];
-            let record = state.resources.get(&declared.urn);
+            let record = records[at];
             let known = if self.is_selected(&declared.urn) {
                 let step = self.step(at, declared, record)?;
                 let known = match (step.op, record) {
@@ -249,12 +267,11 @@ impl<'a> Planner<'a> {
             } else {
                 record.map_or(Known::Nothing, |r| Known::All(&r.outputs))
             };
-            self.outputs.known.insert(&declared.urn, (known, declared.schema.outputs));
+            self.outputs.known[at] = Some((known, declared.schema.outputs));
         }
         self.delete_dependents_first();
-        let declared: HashSet<&Urn> = program.resources.iter().map(|d| &d.urn).collect();
-        let selected = self.selected.take();
-        let ends = |urn: &Urn| !declared.contains(urn) && selected.as_ref().is_none_or(|s| s.contains(urn));
+        let (selected, index) = (self.selected.take(), self.index);
+        let ends = |urn: &Urn| !index.contains_key(urn) && selected.as_ref().is_none_or(|s| s.contains(urn));
         let deletions = deletions(state, ends, |urn| selected.as_ref().is_none_or(|s| s.contains(urn)));
         for step in &deletions {
             let record = state.resources.get(&step.urn).filter(|r| step.id.as_deref() == Some(&r.id));
@@ -290,8 +307,8 @@ impl<'a> Planner<'a> {
             }
         }
         for (name, before) in old {
-            if !self.input.program.exports.contains_key(name) {
-                changes.insert(name.clone(), (before.clone(), Value::Null));
+            if !self.input.program.exports.contains_key(name.as_str()) {
+                changes.insert(name.to_string(), (before.clone(), Value::Null));
             }
         }
         Ok(changes)
@@ -304,7 +321,7 @@ impl<'a> Planner<'a> {
             op: Op::Same,
             reasons: Vec::new(),
             diff: Vec::new(),
-            depends_on: self.dependencies(at),
+            depends_on: self.dependencies(at, record),
             id: record.map(|r| r.id.clone()),
             adopted: None,
         };
@@ -344,8 +361,15 @@ impl<'a> Planner<'a> {
         Ok(step)
     }
 
-    fn dependencies(&self, at: usize) -> BTreeSet<Urn> {
-        self.graph.dependencies(at).iter().map(|&d| self.input.program.resources[d].urn.clone()).collect()
+    /// What a resource depends on. Where that is what is recorded, the two share it.
+    fn dependencies(&self, at: usize, record: Option<&Record>) -> Urns {
+        let mut urns: Vec<&Urn> =
+            self.graph.dependencies(at).iter().map(|&d| &self.input.program.resources[d].urn).collect();
+        urns.sort_unstable();
+        match record {
+            Some(record) if record.depends_on.iter().eq(urns.iter().copied()) => record.depends_on.clone(),
+            _ => urns.into_iter().cloned().collect(),
+        }
     }
 
     fn replace_reasons(
@@ -355,8 +379,8 @@ impl<'a> Planner<'a> {
         changes: &[Changed],
     ) -> Result<Vec<String>, PlanError> {
         let mut reasons = Vec::new();
-        for change in changes.iter().filter(|c| c.field.replace) {
-            let name = change.field.name;
+        for change in changes {
+            let Some(name) = diff::replaced_by(change.field, &change.before, &change.after) else { continue };
             reasons.push(if change.after.has_unknown() {
                 format!("{name} will be another one, and it cannot be changed in place")
             } else {
@@ -511,7 +535,7 @@ pub fn plan_destroy(
     }
     let outputs = match selected {
         Some(_) => BTreeMap::new(),
-        None => state.outputs.iter().map(|(k, v)| (k.clone(), (v.clone(), Value::Null))).collect(),
+        None => state.outputs.iter().map(|(k, v)| (k.to_string(), (v.clone(), Value::Null))).collect(),
     };
     Ok(Plan {
         project: project.clone(),

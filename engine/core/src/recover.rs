@@ -100,7 +100,7 @@ impl Recovery<'_> {
             // To find it means to send the request again, and that may create it.
             return Ok((Outcome::Abandoned, "whether it was created, `up` finds out first of all".to_owned()));
         }
-        let cx = Cx { provider: record.provider.clone(), progress: Arc::new(|_| {}), timeout: self.settings.timeout };
+        let cx = Cx::new(record.provider.clone(), Arc::new(|_| {}), self.settings.timeout);
         let deadline = Instant::now() + grace_left(intent.time, Timestamp::now(), self.settings.recovery_grace);
         // With a client token, looking for it means sending the request that creates it.
         self.journal.held()?;

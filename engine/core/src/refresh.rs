@@ -186,7 +186,7 @@ async fn read_group(
             Target::Import(_, id) => ReadTarget { id, inputs: &nothing },
         })
         .collect();
-    let cx = Cx { provider: provider.clone(), progress: Arc::new(|_| {}), timeout };
+    let cx = Cx::new(provider.clone(), Arc::new(|_| {}), timeout);
     let answers = match tokio::time::timeout(timeout, driver.read_many(&cx, &wanted)).await {
         Ok(Ok(answers)) if answers.len() == targets.len() => Ok(answers),
         Ok(Ok(answers)) => Err(CloudError::local(
@@ -269,7 +269,7 @@ fn observe(schema: &'static Schema, record: &Record, mut observed: Observed) -> 
     for output in schema.outputs.iter().filter(|o| o.secret) {
         // Some secrets are told once, when the object is created, and never again.
         if let Some(told) = new.outputs.remove(output.name) {
-            observed.outputs.entry(output.name.to_owned()).or_insert(told);
+            observed.outputs.get_or_insert_with(output.name, || told);
         }
     }
     new.outputs = observed.outputs;
@@ -353,7 +353,7 @@ mod tests {
                 volatile: false,
             }],
         };
-        let text = |s: &str| Value::String(s.to_owned());
+        let text = |s: &str| Value::String(s.into());
         let record = Record {
             inputs: [("key".to_owned(), text("a").secret())].into(),
             outputs: [("token".to_owned(), text("once").secret())].into(),
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn what_may_have_become_a_secret_is_kept_from_view() {
-        let text = |s: &str| Value::String(s.to_owned());
+        let text = |s: &str| Value::String(s.into());
         let record = Record {
             inputs: [("size".to_owned(), Value::Int(1))].into(),
             hidden: ["name".to_owned(), "size".to_owned()].into(),

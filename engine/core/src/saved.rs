@@ -243,7 +243,7 @@ impl SavedPlan {
             }
         }
         let print = |print: &Print| {
-            let hash = Value::String(print.hash.clone());
+            let hash = Value::String(print.hash.as_str().into());
             if print.secret { hash.secret() } else { hash }
         };
         let prints = [("state".to_owned(), print(&self.state)), ("digest".to_owned(), print(&self.digest))];
@@ -431,9 +431,9 @@ fn values_of(entry: &Entry) -> impl Iterator<Item = &Value> {
 /// Hashes everything that is in the state but its lineage, which is compared by itself.
 fn print_state(state: &State) -> Print {
     // All of it by name, so that nothing can be added and be forgotten here.
-    let State { format, lineage: _, serial, resources, deposed, open, outputs, key, secrets } = state;
+    let State { format, lineage: _, serial, resources, deposed, open, outputs, key, secrets, durations } = state;
     let mut printer = Printer::default();
-    printer.shown(&[format as &dyn fmt::Debug, serial, resources, deposed, open, outputs, key, secrets]);
+    printer.shown(&[format as &dyn fmt::Debug, serial, resources, deposed, open, outputs, key, secrets, durations]);
     for record in resources.values().chain(deposed.iter().map(|d| &d.record)) {
         printer.hidden(values_of_record(record));
     }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use phx_model::schema::Schema;
 use phx_model::state::{Record, State};
-use phx_model::{Program, Urn};
+use phx_model::{Program, Urn, Value};
 
 use crate::needs::{circles, needs};
 use crate::plan::{Op, Plan, ReplaceOrder, Step};
@@ -27,6 +28,23 @@ pub enum Work {
         /// The cloud's id.
         id: String,
     },
+    /// Record that the object of this id is gone: it was a part of another one, whose delete this action waits for.
+    Vanish {
+        /// The cloud's id.
+        id: String,
+    },
+}
+
+impl Work {
+    /// The verb of the type that it calls, under which its durations are remembered; `None` if it calls nothing that takes long.
+    pub fn verb(&self) -> Option<&'static str> {
+        match self {
+            Self::Create => Some("create"),
+            Self::Update => Some("update"),
+            Self::Delete { .. } => Some("delete"),
+            Self::Adopt | Self::Forget { .. } | Self::Vanish { .. } => None,
+        }
+    }
 }
 
 /// One action.
@@ -40,12 +58,18 @@ pub struct Action {
     pub work: Work,
     /// The actions that must be done before it, by their places.
     pub needs: Vec<usize>,
-    /// How many actions lie on the longest way from it to an end; the larger, the sooner it should begin.
-    pub depth: u32,
+    /// How long the longest way from its beginning to an end is expected to take, in milliseconds; the longer, the sooner it should begin.
+    pub depth: u64,
 }
 
+/// What a type is, by its name.
+pub type Schemas<'a> = &'a dyn Fn(&str) -> Option<&'static Schema>;
+
+/// How long an action takes of which nothing is known, in milliseconds.
+const UNKNOWN_MS: u64 = 1000;
+
 /// The actions of a plan. Their needs form no cycle.
-pub fn schedule(plan: &Plan, program: &Program, state: &State) -> Vec<Action> {
+pub fn schedule(plan: &Plan, program: &Program, state: &State, schemas: Schemas<'_>) -> Vec<Action> {
     let mut builder = Builder::default();
     for (at, step) in plan.steps.iter().enumerate() {
         builder.add(at, step, state);
@@ -53,7 +77,9 @@ pub fn schedule(plan: &Plan, program: &Program, state: &State) -> Vec<Action> {
     builder.order_makes(plan);
     builder.order_deletes(plan, state);
     builder.order_names(plan, program, state);
-    builder.finish()
+    builder.loosen();
+    builder.vanish(state, schemas);
+    builder.finish(state)
 }
 
 #[derive(Default)]
@@ -227,48 +253,142 @@ impl Builder {
         }
     }
 
-    fn finish(mut self) -> Vec<Action> {
-        self.loosen();
+    /// What is a part of an object that is deleted as well goes with it, without a call of its own, and whatever would have waited for its
+    /// delete waits for that of the whole. Where that would go round in a circle (two groups with a rule each that names the other), the part
+    /// is deleted by itself.
+    fn vanish(&mut self, state: &State, schemas: Schemas<'_>) {
+        let mut parts = self.parts(state, schemas);
+        while !parts.is_empty() {
+            let needs = self.needs_with(&parts);
+            let circle = circles(&needs);
+            let sound = parts.len();
+            parts.retain(|&part, _| circle[part].is_none());
+            if parts.len() < sound {
+                continue;
+            }
+            for (action, needs) in self.actions.iter_mut().zip(needs) {
+                action.needs = needs;
+            }
+            for part in parts.into_keys() {
+                let Work::Delete { id } = &self.actions[part].work else { continue };
+                self.actions[part].work = Work::Vanish { id: id.clone() };
+            }
+            return;
+        }
+    }
+
+    /// The deletes of parts, each with the delete of its whole.
+    fn parts(&self, state: &State, schemas: Schemas<'_>) -> BTreeMap<usize, usize> {
+        let mut parts = BTreeMap::new();
+        // Behind the resources' own objects, of which there is one each.
+        let deposed: BTreeMap<(&Urn, &str), &Record> =
+            state.deposed.iter().map(|d| ((&d.urn, d.record.id.as_str()), &d.record)).collect();
+        let object = |urn: &Urn, id: &str| {
+            let own = state.resources.get(urn).filter(|record| record.id == id);
+            own.or_else(|| deposed.get(&(urn, id)).copied())
+        };
+        for ((urn, id), &part) in &self.end {
+            let Some(field) = schemas(urn.type_name()).and_then(|schema| schema.vanishes_with) else { continue };
+            let (Work::Delete { .. }, Some(record)) = (&self.actions[part].work, object(urn, id)) else { continue };
+            let Some(name) = record.inputs.get(field).and_then(Value::as_str) else { continue };
+            let mut wholes = record.depends_on.iter().flat_map(|other| {
+                let ends =
+                    self.end.range((other.clone(), String::new())..).take_while(move |((urn, _), _)| urn == other);
+                ends.filter(|((urn, id), end)| {
+                    matches!(self.actions[**end].work, Work::Delete { .. })
+                        && object(urn, id).is_some_and(|whole| is_called(whole, name))
+                })
+            });
+            if let Some((_, &whole)) = wholes.next() {
+                parts.insert(part, whole);
+            }
+        }
+        parts
+    }
+
+    /// What each action would wait for if these parts went with their wholes.
+    fn needs_with(&self, parts: &BTreeMap<usize, usize>) -> Vec<Vec<usize>> {
+        let mut needs: Vec<Vec<usize>> = self.actions.iter().map(|action| action.needs.clone()).collect();
+        // Parts of parts first, so that what they waited for reaches the outermost whole.
+        let rank =
+            |part: usize| std::iter::successors(Some(part), |at| parts.get(at).copied()).take(parts.len() + 1).count();
+        let mut order: Vec<(usize, usize, usize)> =
+            parts.iter().map(|(&part, &whole)| (rank(part), part, whole)).collect();
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, part, whole) in order {
+            let own = std::mem::replace(&mut needs[part], vec![whole]);
+            needs[whole].retain(|need| *need != part);
+            needs[whole].extend(own.into_iter().filter(|need| *need != whole));
+        }
+        needs
+    }
+
+    fn finish(mut self, state: &State) -> Vec<Action> {
         for action in &mut self.actions {
             action.needs.sort_unstable();
             action.needs.dedup();
         }
-        set_depths(&mut self.actions);
+        set_depths(&mut self.actions, state);
         self.actions
     }
 }
 
+/// Whether an object goes by a name: its id, or an output of it.
+fn is_called(record: &Record, name: &str) -> bool {
+    record.id == name || record.outputs.values().any(|output| output.as_str() == Some(name))
+}
+
+/// How long an action is expected to take, in milliseconds: as long as such actions took in earlier runs of the stack.
+fn expected_ms(action: &Action, state: &State) -> u64 {
+    let usual = |verb| state.usual_ms(action.urn.type_name(), verb).unwrap_or(UNKNOWN_MS);
+    action.work.verb().map_or(0, usual)
+}
+
 /// What no two objects of the type may share, as text; `None` if the type has no such thing or it is not known.
-fn unique_key(schema: &phx_model::schema::Schema, record: &Record) -> Option<String> {
+fn unique_key(schema: &Schema, record: &Record) -> Option<String> {
     if schema.unique.is_empty() {
         return None;
     }
     let mut key = schema.type_name.to_owned();
     for field in schema.unique {
-        let value = record.inputs.get(*field).unwrap_or(&phx_model::Value::Null);
+        let value = record.inputs.get(*field).unwrap_or(&Value::Null);
         key.push('\0');
         key.push_str(&value.to_plain_json()?.to_string());
     }
     Some(key)
 }
 
-/// Longest ways to an end, by going from the ends backwards.
-fn set_depths(actions: &mut [Action]) {
+/// The longest way over needs that have been done, where each action took so long. `took` is in the order of the actions.
+pub fn longest_way(actions: &[Action], took: &[u64]) -> u64 {
+    ways(actions, |at| took.get(at).copied().unwrap_or(0)).into_iter().max().unwrap_or(0)
+}
+
+fn set_depths(actions: &mut [Action], state: &State) {
+    let expected: Vec<u64> = actions.iter().map(|action| expected_ms(action, state)).collect();
+    let ways = ways(actions, |at| expected[at]);
+    for (action, way) in actions.iter_mut().zip(ways) {
+        action.depth = way;
+    }
+}
+
+/// How long the longest way from each action's beginning to an end takes, by going from the ends backwards.
+fn ways(actions: &[Action], takes: impl Fn(usize) -> u64) -> Vec<u64> {
     let mut waiting: Vec<usize> = vec![0; actions.len()];
-    for action in actions.iter() {
+    for action in actions {
         for &need in &action.needs {
             waiting[need] += 1;
         }
     }
+    let mut ways: Vec<u64> = (0..actions.len()).map(&takes).collect();
     let mut ready: Vec<usize> = (0..actions.len()).filter(|&n| waiting[n] == 0).collect();
     while let Some(node) = ready.pop() {
-        let depth = actions[node].depth + 1;
-        for need in actions[node].needs.clone() {
-            actions[need].depth = actions[need].depth.max(depth);
+        for &need in &actions[node].needs {
+            ways[need] = ways[need].max(takes(need).saturating_add(ways[node]));
             waiting[need] -= 1;
             if waiting[need] == 0 {
                 ready.push(need);
             }
         }
     }
+    ways
 }

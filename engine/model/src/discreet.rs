@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_quoted_secret_is_cut_out_in_every_form() {
-        let text = |t: &str| Value::String(t.to_owned());
+        let text = |t: &str| Value::String(t.into());
         let nested = Value::Map([("a".to_owned(), Value::List(vec![text("pa\"ss")]))].into()).secret();
         let secrets = Secrets::of([&text("open"), &text("hunter2").secret(), &text("hunter2-long").secret(), &nested]);
         let error = CloudError {
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_too_short_to_be_a_secret_leaves_sentences_whole() {
-        let secrets = Secrets::of([&Value::String("a".into()).secret(), &Value::String(String::new()).secret()]);
+        let secrets = Secrets::of([&Value::String("a".into()).secret(), &Value::String("".into()).secret()]);
         let mut text = "a cat".to_owned();
         secrets.hide(&mut text);
         assert_eq!(text, "a cat");

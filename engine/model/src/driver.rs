@@ -73,6 +73,41 @@ pub struct Cx {
     pub progress: Progress,
     /// How long the whole verb may take. The engine enforces it; waiters use it to say how long they will wait.
     pub timeout: Duration,
+    /// The step's place among those that work at the same time.
+    pub place: Arc<dyn Place>,
+}
+
+impl Cx {
+    /// Of a verb that nobody else waits for the place of.
+    pub fn new(provider: ProviderKey, progress: Progress, timeout: Duration) -> Self {
+        Self { provider, progress, timeout, place: Arc::new(Alone) }
+    }
+
+    /// Waits for something that is not phx's own work (a time to pass until the next look), and lets another step work meanwhile.
+    pub async fn pause<F: Future + Send>(&self, waiting: F) -> F::Output {
+        self.place.leave();
+        let result = waiting.await;
+        self.place.enter().await;
+        result
+    }
+}
+
+/// A place among the steps that work at the same time, of which there may be only so many.
+#[async_trait]
+pub trait Place: Send + Sync {
+    /// Gives the place to another step.
+    fn leave(&self);
+    /// Waits for a place.
+    async fn enter(&self);
+}
+
+/// There is room for everybody.
+struct Alone;
+
+#[async_trait]
+impl Place for Alone {
+    fn leave(&self) {}
+    async fn enter(&self) {}
 }
 
 /// Receives a line about what is being waited for.

@@ -174,11 +174,11 @@ impl Expr {
                         other => return Err(kind("joining text", "text or a number", other)),
                     }
                 }
-                marked(if unknown { Value::Unknown } else { Value::String(text) }, secret)
+                marked(if unknown { Value::Unknown } else { Value::String(text.into()) }, secret)
             }
             Self::ToJson(inner) => {
                 let value = eval(inner)?;
-                let text = value.to_plain_json().map_or(Value::Unknown, |json| Value::String(json.to_string()));
+                let text = value.to_plain_json().map_or(Value::Unknown, |json| Value::String(json.to_string().into()));
                 marked(text, value.has_secret())
             }
             Self::Select(list, index) => over(&eval(list)?, |value| match value {
@@ -189,7 +189,7 @@ impl Expr {
             })?,
             Self::Get(map, field) => over(&eval(map)?, |value| match value {
                 Value::Map(fields) => fields
-                    .get(field)
+                    .get(field.as_str())
                     .cloned()
                     .ok_or_else(|| EvalError::Missing(format!("the map has no field {field:?}"))),
                 other => Err(kind("reading a field", "a map", other)),
@@ -205,11 +205,11 @@ impl Expr {
             Self::Item => item
                 .cloned()
                 .ok_or_else(|| EvalError::Missing("there is no list element here to refer to".to_owned()))?,
-            Self::CidrSubnet { base, new_bits, index } => {
-                over(&eval(base)?, |value| Ok(Value::String(range(value)?.subnet(*new_bits, *index)?.to_string())))?
-            }
+            Self::CidrSubnet { base, new_bits, index } => over(&eval(base)?, |value| {
+                Ok(Value::String(range(value)?.subnet(*new_bits, *index)?.to_string().into()))
+            })?,
             Self::CidrHost { base, index } => {
-                over(&eval(base)?, |value| Ok(Value::String(range(value)?.host(*index)?.to_string())))?
+                over(&eval(base)?, |value| Ok(Value::String(range(value)?.host(*index)?.to_string().into())))?
             }
             Self::Secret(inner) => eval(inner)?.secret(),
         })

@@ -14,6 +14,7 @@
 //! | [`schema`] | what a resource type is: [`Schema`](schema::Schema), field attributes |
 //! | [`stack`] | a program being written down: [`Stack`], components, options |
 //! | [`config`] | typed stack configuration from TOML |
+//! | [`map`] | small maps and sets as sorted lists |
 //! | [`key`] | what a state says of the key of its secrets |
 //! | [`state`] | what phx remembers: records, the journal's entries, and the fold over them |
 //! | [`driver`] | the seam to a cloud: [`Driver`](driver::Driver) |
@@ -77,6 +78,7 @@ pub mod driver;
 pub mod error;
 pub mod expr;
 pub mod key;
+pub mod map;
 pub mod schema;
 pub mod stack;
 pub mod state;

@@ -71,7 +71,7 @@ pub struct Field {
     pub doc: &'static str,
     /// The cloud refuses an object without it.
     pub required: bool,
-    /// A change needs a new object.
+    /// A change needs a new object. Of a part of a block: a change of a part that was set.
     pub replace: bool,
     /// The value is kept from view and encrypted in state.
     pub secret: bool,

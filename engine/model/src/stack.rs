@@ -347,7 +347,7 @@ fn with_default_tags(inputs: &mut BTreeMap<String, Expr>, defaults: &BTreeMap<St
     // Tags are declared as a map of expressions; anything else would be an expression for all of them at once, left as it is.
     if let Expr::Map(tags) = tags {
         for (key, value) in defaults {
-            let value = crate::Value::String(value.clone());
+            let value = crate::Value::String(value.into());
             tags.entry(key.clone()).or_insert(Expr::Literal(value));
         }
     }

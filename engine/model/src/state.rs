@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use rustc_hash::FxHashSet;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::key::KeyHeader;
+use crate::map::Urns;
 use crate::urn::Urn;
 use crate::value::{Value, ValueMap};
 
@@ -71,13 +73,13 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "is_default")]
     pub provider: ProviderKey,
     /// What the program set, as last applied.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
     pub inputs: ValueMap,
     /// What the cloud decided.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
     pub outputs: ValueMap,
     /// Fields that a refresh saw to differ from `inputs`, with the values it saw.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
     pub drift: ValueMap,
     /// Fields of which it is not known whether the last value sent arrived (an update that failed or was cut short).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -90,8 +92,8 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "is_default")]
     pub incomplete: bool,
     /// What it needs to exist before it and to be deleted after it.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub depends_on: BTreeSet<Urn>,
+    #[serde(default, skip_serializing_if = "Urns::is_empty")]
+    pub depends_on: Urns,
     /// Never deleted or replaced.
     #[serde(default, skip_serializing_if = "is_default")]
     pub protect: bool,
@@ -101,9 +103,37 @@ pub struct Record {
     /// The values of the `replace_on` option, as last applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replace_on: Vec<Value>,
+    /// Fields, and tags (`tags.Owner`), whose differences the program leaves alone: they are no drift.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_changes: Vec<String>,
     /// The delete timeout in seconds that the program asked for, kept for the day when the program no longer names the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_timeout: Option<u64>,
+}
+
+/// Reads the records in one go: grown entry by entry in their order, a tree's nodes stay half empty.
+fn at_once<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<Urn, Record>, D::Error> {
+    struct Entries;
+    impl<'de> serde::de::Visitor<'de> for Entries {
+        type Value = BTreeMap<Urn, Record>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut entries: Vec<(Urn, Record)> = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                entries.push(entry);
+            }
+            // A URN is named by its record and by all that depend on it: kept once.
+            let known: FxHashSet<Urn> = entries.iter().map(|(urn, _)| urn.clone()).collect();
+            for (_, record) in &mut entries {
+                record.depends_on = record.depends_on.iter().map(|urn| known.get(urn).unwrap_or(urn).clone()).collect();
+            }
+            Ok(entries.into_iter().collect())
+        }
+    }
+    d.deserialize_map(Entries)
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -139,6 +169,7 @@ pub struct State {
     /// Counts checkpoints.
     pub serial: u64,
     /// The objects.
+    #[serde(deserialize_with = "at_once")]
     pub resources: BTreeMap<Urn, Record>,
     /// Old objects that are still to be deleted, oldest first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
@@ -147,14 +178,18 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub open: BTreeMap<IntentId, Intent>,
     /// What the program exported at the last successful `up`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
     pub outputs: ValueMap,
     /// What the secrets in here are encrypted with. `None`: there has never been one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyHeader>,
     /// The secrets that were configured for the stack, by name. Encrypted wherever they are stored.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
     pub secrets: ValueMap,
+    /// How long verbs took in earlier runs, in milliseconds, by type and verb (`aws:ec2:NatGateway create`): what the next run goes by when it
+    /// decides what to begin first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub durations: BTreeMap<String, u64>,
 }
 
 /// A change that is about to be made. Durable before the first call of it.
@@ -301,6 +336,11 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<Value>,
     },
+    /// How long verbs took in this run: see [`State::durations`].
+    Took {
+        /// Milliseconds, the mean of each type and verb.
+        durations: BTreeMap<String, u64>,
+    },
 }
 
 /// Resources that were renamed, while what depends on them still has their old names.
@@ -357,7 +397,18 @@ impl State {
             outputs: ValueMap::new(),
             key: None,
             secrets: ValueMap::new(),
+            durations: BTreeMap::new(),
         }
+    }
+
+    /// The key of [`durations`](Self::durations).
+    pub fn verb_of(type_name: &str, verb: &str) -> String {
+        format!("{type_name} {verb}")
+    }
+
+    /// How long a verb of a type usually takes in this stack, in milliseconds; `None` if it has not been done yet.
+    pub fn usual_ms(&self, type_name: &str, verb: &str) -> Option<u64> {
+        self.durations.get(&Self::verb_of(type_name, verb)).copied()
     }
 
     /// Whether there is nothing in the cloud that it knows of, and nothing that it is unsure of.
@@ -419,6 +470,13 @@ impl State {
                     None => self.secrets.remove(name),
                 };
             }
+            Entry::Took { durations } => {
+                for (verb, &took) in durations {
+                    // What is new counts for a quarter: one slow day does not turn the order round.
+                    let usual = self.durations.entry(verb.clone()).or_insert(took);
+                    *usual = (*usual - *usual / 4).saturating_add(took / 4);
+                }
+            }
         }
         Ok(())
     }
@@ -449,7 +507,7 @@ impl State {
         for record in self.resources.values_mut().chain(self.deposed.iter_mut().map(|d| &mut d.record)) {
             if record.depends_on.iter().any(|urn| renamed.old.contains_key(urn)) {
                 let old = std::mem::take(&mut record.depends_on);
-                record.depends_on = old.into_iter().map(|urn| renamed.old.get(&urn).cloned().unwrap_or(urn)).collect();
+                record.depends_on = old.iter().map(|urn| renamed.old.get(urn).unwrap_or(urn).clone()).collect();
             }
         }
     }

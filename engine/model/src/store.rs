@@ -275,6 +275,18 @@ pub struct Operation {
     pub who: String,
     /// SHA-256 of the graph that it applied.
     pub program_hash: String,
+    /// How long its steps took; none if it had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Pace>,
+}
+
+/// How near a run's steps came to the fastest way in which they could have been done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// From the beginning of the first step to the end of the last, in milliseconds.
+    pub steps_ms: u64,
+    /// The longest chain of steps of which each waits for the one before, in milliseconds: no order of the steps takes less.
+    pub critical_path_ms: u64,
 }
 
 /// How many resources each kind of step concerns.

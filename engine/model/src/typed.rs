@@ -366,7 +366,7 @@ pub const fn has_filled_placeholder(template: &str) -> bool {
 /// use phx_model::{Expr, Input, Value};
 ///
 /// let name: Input<String> = phx_model::format!("{}-{}", "logs", 7_i64);
-/// let text = |t: &str| Expr::Literal(Value::String(t.to_owned()));
+/// let text = |t: &str| Expr::Literal(Value::String(t.into()));
 /// assert_eq!(name.into_expr(), Expr::Concat(vec![text("logs"), text("-"), Expr::Literal(Value::Int(7))]));
 /// ```
 #[macro_export]
@@ -415,7 +415,7 @@ macro_rules! id_type {
             const KIND: $crate::schema::Kind = $crate::schema::Kind::Id(stringify!($name));
 
             fn into_expr(self) -> $crate::Expr {
-                $crate::Expr::Literal($crate::Value::String(self.0))
+                $crate::Expr::Literal($crate::Value::String(self.0.into()))
             }
             fn from_value(value: &$crate::Value) -> Result<Self, $crate::value::ValueError> {
                 match value.as_str() {
@@ -424,7 +424,7 @@ macro_rules! id_type {
                 }
             }
             fn to_value(resolved: &Self) -> $crate::Value {
-                $crate::Value::String(resolved.0.clone())
+                $crate::Value::String(resolved.0.as_str().into())
             }
         }
     )*};
@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn text_stands_around_the_inputs() {
-        let text = |t: &str| Expr::Literal(crate::Value::String(t.to_owned()));
+        let text = |t: &str| Expr::Literal(crate::Value::String(t.into()));
         let made = |t: &str, inputs: Vec<AnyInput>| template(t, inputs).into_expr();
         assert_eq!(made("<{}>", vec!["x".into()]), Expr::Concat(vec![text("<"), text("x"), text(">")]));
         assert_eq!(made("{}", vec!["x".into()]), Expr::Concat(vec![text("x")]));

@@ -10,8 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::cidr::Ipv4Cidr;
 use crate::schema::Kind;
 
-/// Fields by name. Ordered, so that everything made from it is the same every time.
-pub type ValueMap = BTreeMap<String, Value>;
+pub use crate::map::ValueMap;
+
+/// Text that is cheap to copy: a few letters have no allocation, and copies of longer ones share it.
+pub type Text = smol_str::SmolStr;
 
 /// A value of a field, an output or a part of one.
 #[derive(Clone, PartialEq, Default)]
@@ -26,7 +28,7 @@ pub enum Value {
     /// Any other number.
     Float(f64),
     /// Text.
-    String(String),
+    String(Text),
     /// An ordered list. Whether order matters is the schema's to say.
     List(Vec<Value>),
     /// Fields by name.
@@ -140,7 +142,7 @@ impl Value {
             Self::Float(f) => J::from(*f),
             Self::String(s) => J::from(s.as_str()),
             Self::List(items) => items.iter().map(Self::to_redacted_json).collect(),
-            Self::Map(fields) => J::Object(fields.iter().map(|(k, v)| (k.clone(), v.to_redacted_json())).collect()),
+            Self::Map(fields) => J::Object(fields.iter().map(|(k, v)| (k.to_string(), v.to_redacted_json())).collect()),
             Self::Unknown => J::from(UNKNOWN),
             Self::Secret(_) | Self::Sealed(_) => J::from(REDACTED),
         }
@@ -157,7 +159,7 @@ impl Value {
             Self::String(s) => J::from(s.as_str()),
             Self::List(items) => items.iter().map(Self::to_plain_json).collect::<Option<_>>()?,
             Self::Map(fields) => {
-                J::Object(fields.iter().map(|(k, v)| Some((k.clone(), v.to_plain_json()?))).collect::<Option<_>>()?)
+                J::Object(fields.iter().map(|(k, v)| Some((k.to_string(), v.to_plain_json()?))).collect::<Option<_>>()?)
             }
             Self::Unknown | Self::Sealed(_) => return None,
             Self::Secret(inner) => inner.to_plain_json()?,
@@ -172,7 +174,7 @@ impl From<serde_json::Value> for Value {
             J::Null => Self::Null,
             J::Bool(b) => Self::Bool(b),
             J::Number(n) => n.as_i64().map_or_else(|| Self::Float(n.as_f64().unwrap_or(f64::NAN)), Self::Int),
-            J::String(s) => Self::String(s),
+            J::String(s) => Self::String(s.into()),
             J::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
             J::Object(fields) => Self::Map(fields.into_iter().map(|(k, v)| (k, v.into())).collect()),
         }
@@ -220,7 +222,7 @@ impl Serialize for Value {
             }
             Self::Map(fields) if fields.keys().any(|k| k.starts_with(RESERVED)) => {
                 // A program's own key that looks like phx's: kept as a list of pairs, which nothing else looks like.
-                let pairs: Vec<(&String, &Self)> = fields.iter().collect();
+                let pairs: Vec<(&Text, &Self)> = fields.iter().collect();
                 let mut map = s.serialize_map(Some(1))?;
                 map.serialize_entry(RESERVED_MAP, &pairs)?;
                 map.end()
@@ -270,23 +272,25 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::Float(x))
             }
             fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-                Ok(Value::String(text.to_owned()))
+                Ok(Value::String(text.into()))
             }
             fn visit_string<E>(self, text: String) -> Result<Value, E> {
-                Ok(Value::String(text))
+                Ok(Value::String(text.into()))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = seq.next_element()? {
                     items.push(item);
                 }
+                items.shrink_to_fit();
                 Ok(Value::List(items))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-                let mut fields = ValueMap::new();
-                while let Some(key) = map.next_key::<String>()? {
+                // Sorted once at the end: names may come in any order.
+                let mut fields: Vec<(Text, Value)> = Vec::new();
+                while let Some(key) = map.next_key::<Text>()? {
                     if key == RESERVED_MAP {
-                        let pairs: Vec<(String, Value)> = map.next_value()?;
+                        let pairs: Vec<(Text, Value)> = map.next_value()?;
                         fields.extend(pairs);
                         continue;
                     }
@@ -302,9 +306,10 @@ impl<'de> Deserialize<'de> for Value {
                             "{key:?} is not a form of value that this version knows"
                         )));
                     }
-                    fields.insert(key, map.next_value()?);
+                    fields.push((key, map.next_value()?));
                 }
-                Ok(Value::Map(fields))
+                fields.shrink_to_fit();
+                Ok(Value::Map(fields.into_iter().collect()))
             }
         }
         d.deserialize_any(V)
@@ -431,10 +436,10 @@ plain_val!(
     Kind::String,
     "text",
     |v| match v {
-        Value::String(s) => Some(s.clone()),
+        Value::String(s) => Some(s.to_string()),
         _ => None,
     },
-    |s| Value::String(s.clone())
+    |s| Value::String(s.into())
 );
 plain_val!(
     Ipv4Cidr,
@@ -444,7 +449,7 @@ plain_val!(
         Value::String(s) => s.parse().ok(),
         _ => None,
     },
-    |c| Value::String(c.to_string())
+    |c| Value::String(c.to_string().into())
 );
 
 /// A JSON document, compared by what it means and not by how it is written.
@@ -504,13 +509,13 @@ impl<T: Val> Val for BTreeMap<String, T> {
     fn from_value(value: &Value) -> Result<Self::Resolved, ValueError> {
         match value.expose() {
             Value::Map(fields) => {
-                fields.iter().map(|(k, v)| Ok((k.clone(), T::from_value(v).map_err(|e| e.at(k))?))).collect()
+                fields.iter().map(|(k, v)| Ok((k.to_string(), T::from_value(v).map_err(|e| e.at(k))?))).collect()
             }
             _ => Err(ValueError::expected("a map", value)),
         }
     }
     fn to_value(resolved: &Self::Resolved) -> Value {
-        Value::Map(resolved.iter().map(|(k, v)| (k.clone(), T::to_value(v))).collect())
+        Value::Map(resolved.iter().map(|(k, v)| (k, T::to_value(v))).collect())
     }
 }
 
@@ -555,7 +560,7 @@ mod tests {
 
     #[test]
     fn a_key_that_looks_like_phxs_own_survives() {
-        let value = Value::Map([("$phx:secret".to_owned(), Value::Int(1))].into());
+        let value = Value::Map([("$phx:secret", Value::Int(1))].into());
         let text = serde_json::to_string(&value).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         assert!(serde_json::from_str::<Value>(r#"{"$phx:other":1}"#).is_err());

@@ -118,14 +118,14 @@ pub struct Bare {
 pub struct BareOutputs {}
 
 fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
+    Value::String(text.into())
 }
 
-fn values<const N: usize>(pairs: [(&str, Value); N]) -> BTreeMap<String, Value> {
+fn values<const N: usize>(pairs: [(&str, Value); N]) -> phx_model::ValueMap {
     pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
 }
 
-fn full() -> BTreeMap<String, Value> {
+fn full() -> phx_model::ValueMap {
     let rule = Value::Map(values([
         ("port", Value::Int(5432)),
         ("from", text("10.0.0.0/8")),

@@ -79,7 +79,7 @@ fn range() -> Ipv4Cidr {
 }
 
 fn literal(text: &str) -> Expr {
-    Expr::Literal(Value::String(text.to_owned()))
+    Expr::Literal(Value::String(text.into()))
 }
 
 /// Outputs that are decided.
@@ -208,7 +208,7 @@ fn expressions_over_outputs_have_their_values_once_those_are_known() {
         .unwrap();
     let program = stack.finish();
     let router = &program.resources[1];
-    let text = |t: &str| Value::String(t.to_owned());
+    let text = |t: &str| Value::String(t.into());
     let known = Known(
         [("id", text("net-1")), ("range", text("10.0.0.0/16")), ("zones", Value::List(vec![text("a"), text("b")]))]
             .map(|(name, value)| ((net.urn().clone(), name.to_owned()), value))
@@ -236,7 +236,7 @@ fn what_is_not_decided_stays_unknown_inside_blocks_and_lists() {
     let Value::List(hops) = hops else { panic!("{hops:?}") };
     let Value::Map(hop) = &hops[0] else { panic!("{hops:?}") };
     assert_eq!(hop["through"], Value::Unknown);
-    assert_eq!(hop["to"], Value::String("10.0.0.0/16".to_owned()));
+    assert_eq!(hop["to"], Value::String("10.0.0.0/16".into()));
 }
 
 #[test]
@@ -248,5 +248,5 @@ fn secrets_stay_secret_through_expressions() {
     let program = stack.finish();
     assert!(!format!("{program:?}").contains("hunter2"));
     let value = program.resources[1].inputs["name"].eval(&Known(BTreeMap::new())).unwrap();
-    assert_eq!(value, Value::String("x-hunter2".to_owned()).secret());
+    assert_eq!(value, Value::String("x-hunter2".into()).secret());
 }

@@ -12,6 +12,13 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Config {
     cells: u32,
+    /// For the first cell's log group alone: to see what the change of one field takes.
+    #[serde(default = "retention")]
+    first_retention_in_days: i32,
+}
+
+const fn retention() -> i32 {
+    30
 }
 
 fn main() -> ExitCode {
@@ -19,7 +26,7 @@ fn main() -> ExitCode {
 }
 
 fn scale(stack: &mut Stack) -> Result<()> {
-    let Config { cells } = stack.config()?;
+    let Config { cells, first_retention_in_days } = stack.config()?;
     let range: Ipv4Cidr = "10.0.0.0/8".parse()?;
     let vpc = stack.add("main", Vpc::new(range.subnet(8, 0)?).tag("Name", "scale"))?;
     let mut peer: Option<Handle<SecurityGroup>> = None;
@@ -33,7 +40,8 @@ fn scale(stack: &mut Stack) -> Result<()> {
         let gossip = SecurityGroupIngressRule::new(group.id(), "tcp").from_port(7946).to_port(7946);
         // The first cell has no other before it, and talks to itself.
         cell.add("gossip", gossip.referenced_group_id(peer.as_ref().unwrap_or(&group).id()))?;
-        cell.add("logs", LogGroup::new(format!("/scale/cell-{n}")).retention_in_days(30))?;
+        let days = if n == 0 { first_retention_in_days } else { retention() };
+        cell.add("logs", LogGroup::new(format!("/scale/cell-{n}")).retention_in_days(days))?;
         cell.add("role", Role::new(name, PolicyDocument::assume_role_by_service("ec2.amazonaws.com")))?;
         peer = Some(group);
     }

@@ -94,7 +94,7 @@ pub async fn marked(aws: &Aws, places: &BTreeSet<ProviderKey>, lineage: &str) ->
 }
 
 fn cx(provider: &ProviderKey) -> Cx {
-    Cx { provider: provider.clone(), progress: Arc::new(|_| {}), timeout: TIMEOUT }
+    Cx::new(provider.clone(), Arc::new(|_| {}), TIMEOUT)
 }
 
 /// What the tagging API knows of marked objects in a place.

@@ -215,7 +215,7 @@ impl Document {
 
 fn leaf(expr: Expr, parts: &mut Vec<Expr>, text: &mut String) {
     match expr {
-        Expr::Literal(Value::String(known)) => text.push_str(&serde_json::Value::String(known).to_string()),
+        Expr::Literal(Value::String(known)) => text.push_str(&serde_json::Value::from(known.as_str()).to_string()),
         other => {
             parts.push(Expr::Literal(Value::String(std::mem::take(text))));
             parts.push(Expr::ToJson(Box::new(other)));

@@ -8,7 +8,7 @@ use super::*;
 struct Nothing;
 impl Env for Nothing {
     fn output(&self, _: &Urn, output: &str) -> Option<Value> {
-        Some(Value::String(format!("<{output}>")))
+        Some(Value::String(format!("<{output}>").into()))
     }
 }
 
@@ -82,8 +82,8 @@ fn documents_are_written_as_iam_wants_them() {
 #[test]
 fn text_and_structure_are_one() {
     let text = in_statement(r#""Action":"s3:*""#);
-    assert_eq!(canonical(&Value::String(text.clone())), canonical(&json(&text)));
-    assert_eq!(canonical(&Value::String(text.clone()).secret()), canonical(&json(&text)));
+    assert_eq!(canonical(&Value::String(text.as_str().into())), canonical(&json(&text)));
+    assert_eq!(canonical(&Value::String(text.as_str().into()).secret()), canonical(&json(&text)));
     for odd in [Value::String("not json".into()), Value::Int(1), json("[1]")] {
         assert_eq!(canonical(&odd), odd);
     }
@@ -203,11 +203,11 @@ impl Random {
             )
         };
         let (a, b) = (document(Value::List(a)), document(alone(b)));
-        (a, if self.below(2) == 0 { b } else { Value::String(b.to_plain_json().unwrap().to_string()) })
+        (a, if self.below(2) == 0 { b } else { Value::String(b.to_plain_json().unwrap().to_string().into()) })
     }
 
     fn statement(&mut self, n: usize) -> (Value, Value) {
-        let mut a = ValueMap::from([("Sid".to_owned(), Value::String(format!("s{n}")))]);
+        let mut a = ValueMap::from([("Sid".to_owned(), Value::String(format!("s{n}").into()))]);
         let mut b = a.clone();
         for (element, stock) in [("Action", ["a:B", "c:d*", "E:f"]), ("Resource", ["*", "arn:x", "arn:Y"])] {
             let (x, y) = self.list(&stock);
@@ -232,7 +232,7 @@ impl Random {
 
     /// Some of the stock, and the same in another order, with one of them twice.
     fn list(&mut self, stock: &[&str]) -> (Value, Value) {
-        let stock: Vec<Value> = stock.iter().map(|s| Value::String((*s).to_owned())).collect();
+        let stock: Vec<Value> = stock.iter().map(|s| Value::String((*s).into())).collect();
         let count = 1 + self.below(stock.len());
         let some = self.shuffled(&stock)[..count].to_vec();
         let mut twin = self.shuffled(&some);
@@ -249,7 +249,7 @@ impl Random {
         let n = self.below(statements.len());
         let Value::Map(statement) = &mut statements[n] else { panic!("no statement") };
         let Some(Value::List(actions)) = statement.get_mut("Action") else { panic!("no actions") };
-        actions.push(Value::String("new:Action".to_owned()));
+        actions.push(Value::String("new:Action".into()));
         document
     }
 }

@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(with.get("phx:intent").map(String::as_str), Some("i"));
         let mut fields = ValueMap::from([(
             "tags".to_owned(),
-            Value::Map(with.into_iter().map(|(k, v)| (k, Value::String(v))).collect()),
+            Value::Map(with.into_iter().map(|(k, v)| (k, Value::String(v.into()))).collect()),
         )]);
         hide(&mut fields);
         assert_eq!(fields["tags"], Value::Map([("a".to_owned(), Value::String("b".into()))].into()));

@@ -69,7 +69,7 @@ where
             return Err(CloudError::local(ErrorKind::TimedOut, message)
                 .hint("run it again to go on waiting, or give the resource a longer timeout"));
         }
-        tokio::time::sleep(step.min(left)).await;
+        cx.pause(tokio::time::sleep(step.min(left))).await;
     }
 }
 
@@ -98,7 +98,7 @@ where
             return Err(error);
         }
         tracing::debug!(%error, "not yet; repeated");
-        tokio::time::sleep(steps.next().unwrap_or(LONGEST).min(left)).await;
+        cx.pause(tokio::time::sleep(steps.next().unwrap_or(LONGEST).min(left))).await;
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = lines.clone();
         let progress = Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned()));
-        (Cx { provider: ProviderKey::default(), progress, timeout }, lines)
+        (Cx::new(ProviderKey::default(), progress, timeout), lines)
     }
 
     #[test]

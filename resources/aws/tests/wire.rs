@@ -102,7 +102,7 @@ fn bench(script: impl Fn(&BTreeMap<String, String>, usize) -> Answer + Send + Sy
     let aws = Aws::builder().region(Some("us-west-2".into())).http_client(client).credentials("key", "secret").build();
     let mut registry = Registry::new();
     phx_aws::register(&mut registry, &aws);
-    let cx = Cx { provider: ProviderKey::default(), progress: Arc::new(|_| {}), timeout: Duration::from_millis(700) };
+    let cx = Cx::new(ProviderKey::default(), Arc::new(|_| {}), Duration::from_millis(700));
     Bench { endpoint, aws, registry, cx }
 }
 
@@ -122,7 +122,7 @@ impl Bench {
 }
 
 fn values<const N: usize>(pairs: [(&str, &str); N]) -> ValueMap {
-    pairs.map(|(k, v)| (k.to_owned(), Value::String(v.to_owned()))).into()
+    pairs.map(|(k, v)| (k.to_owned(), Value::String(v.into()))).into()
 }
 
 fn intent() -> IntentId {
@@ -232,7 +232,7 @@ async fn attributes_that_cost_a_call_are_read_only_if_the_program_sets_them() {
     });
     let plain = values([("cidr_block", "10.0.0.0/16")]);
     let mut named = plain.clone();
-    named.insert("enable_dns_hostnames".into(), Value::Bool(true));
+    named.insert("enable_dns_hostnames", Value::Bool(true));
     let read = bench.read("aws:ec2:Vpc", &[("vpc-1", &plain), ("vpc-2", &named)]).await;
     assert_eq!(bench.actions(), ["DescribeVpcs", "DescribeVpcAttribute"]);
     let Read::Present(there) = &read[1] else { panic!("{read:?}") };
@@ -392,8 +392,8 @@ async fn a_rule_is_changed_in_place_and_only_its_tags_if_only_they_differ() {
         Answer::Xml(format!("<{action}Response><return>true</return></{action}Response>"))
     });
     let mut want = values([("group_id", "sg-1"), ("ip_protocol", "tcp"), ("cidr_ip", "10.0.0.0/8")]);
-    want.insert("from_port".into(), Value::Int(80));
-    want.insert("to_port".into(), Value::Int(81));
+    want.insert("from_port", Value::Int(80));
+    want.insert("to_port", Value::Int(81));
     let driver = bench.driver("aws:ec2:SecurityGroupIngressRule");
     let change = [("to_port".to_owned(), Delta { before: Value::Int(80), after: Value::Int(81) })].into();
     driver.update(&bench.cx, "sgr-1", &want, &change).await.unwrap();
@@ -457,7 +457,7 @@ async fn create_at(address: std::net::SocketAddr) -> (phx_model::CloudError, u64
     let aws = Aws::builder().region(region).credentials("key", "secret").endpoint(endpoint).build();
     let mut registry = Registry::new();
     phx_aws::register(&mut registry, &aws);
-    let cx = Cx { provider: ProviderKey::default(), progress: Arc::new(|_| {}), timeout: Duration::from_secs(9) };
+    let cx = Cx::new(ProviderKey::default(), Arc::new(|_| {}), Duration::from_secs(9));
     let want = values([("cidr_block", "10.0.0.0/16")]);
     let driver = registry.get("aws:ec2:Vpc").unwrap();
     (driver.create(&cx, &want, &intent()).await.unwrap_err(), aws.api_calls())

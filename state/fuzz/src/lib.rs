@@ -156,7 +156,7 @@ pub fn sealed(bytes: &[u8]) {
     state.outputs = values;
     // The same with a good beginning: the text names the key.
     let mut named = state.clone();
-    named.outputs.insert("b".into(), Value::Sealed(format!("{}{text}", key.id())));
+    named.outputs.insert("b", Value::Sealed(format!("{}{text}", key.id())));
     let given = serde_json::from_slice::<State>(bytes).ok();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     for state in [Some(state), Some(named), given].into_iter().flatten() {

@@ -89,6 +89,7 @@ impl SealedStore {
             serial: state.serial,
             who: holder.who.clone(),
             program_hash: String::new(),
+            pace: None,
         };
         session.record(&operation).await?;
         Ok(header)

@@ -78,7 +78,8 @@ pub(super) fn entry(entry: &mut Entry, urn: Option<&str>, work: &mut Work<'_>) -
         | Entry::Began { .. }
         | Entry::Forgotten { .. }
         | Entry::Renamed { .. }
-        | Entry::Key { .. } => Ok(()),
+        | Entry::Key { .. }
+        | Entry::Took { .. } => Ok(()),
     }
 }
 
@@ -119,6 +120,10 @@ pub(super) fn entry_has(entry: &Entry, test: fn(&Value) -> bool) -> bool {
         Entry::Moved { record, deposed, .. } => record_has(record, test) || deposed.iter().any(|r| record_has(r, test)),
         Entry::Outputs { outputs } => outputs.values().any(test),
         Entry::Secret { value, .. } => value.as_ref().is_some_and(test),
-        Entry::Began { .. } | Entry::Forgotten { .. } | Entry::Renamed { .. } | Entry::Key { .. } => false,
+        Entry::Began { .. }
+        | Entry::Forgotten { .. }
+        | Entry::Renamed { .. }
+        | Entry::Key { .. }
+        | Entry::Took { .. } => false,
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn operation() -> Operation {
         serial: 1,
         who: "me@here".into(),
         program_hash: "h".into(),
+        pace: None,
     }
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn urn(name: &str) -> Urn {
 
 pub(crate) fn record(id: &str) -> Record {
     let mut record: Record = serde_json::from_str(&format!(r#"{{"id":"{id}"}}"#)).unwrap();
-    record.inputs.insert("cidr".into(), Value::String("10.0.0.0/16".into()));
+    record.inputs.insert("cidr", Value::String("10.0.0.0/16".into()));
     record
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn done(n: u64, outcome: Outcome) -> Entry {
 }
 
 pub(crate) fn created(id: &str) -> Outcome {
-    let outputs: ValueMap = [("arn".to_owned(), Value::String(format!("arn:{id}")))].into();
+    let outputs: ValueMap = [("arn".to_owned(), Value::String(format!("arn:{id}").into()))].into();
     Outcome::Created { id: id.into(), outputs, complete: true }
 }
 

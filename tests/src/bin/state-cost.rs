@@ -126,7 +126,7 @@ fn holder(operation: &OperationId) -> Holder {
 async fn step(journal: &Journal, resources: &[(Urn, Record)], n: usize) {
     let (urn, record) = &resources[n.wrapping_mul(7919) % resources.len()];
     let mut record = record.clone();
-    record.inputs.insert("tags".into(), Value::Map([("n".to_owned(), Value::String(format!("{n:06}")))].into()));
+    record.inputs.insert("tags", Value::Map([("n".to_owned(), Value::String(format!("{n:06}").into()))].into()));
     let id = journal.next_intent();
     let change = Change::Update { fields: ["tags".to_owned()].into(), record: Box::new(record) };
     let intent = Intent { id: id.clone(), urn: urn.clone(), time: Timestamp::now(), change };

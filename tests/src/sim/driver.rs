@@ -165,7 +165,7 @@ impl<R: SimType> SimDriver<R> {
                 (Kind::Json, value) => value
                     .to_plain_json()
                     .and_then(|json| serde_json::to_string_pretty(&json).ok())
-                    .map_or(Value::Null, Value::String),
+                    .map_or(Value::Null, |text| Value::String(text.into())),
                 (_, Value::List(items)) if field.set => Value::List(items.iter().rev().cloned().collect()),
                 (_, value) => value.clone(),
             };

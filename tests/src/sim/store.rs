@@ -205,9 +205,9 @@ impl Cloud {
             Outside::Tag(tag, value) => {
                 if let Some(object) = inner.objects.get_mut(&key) {
                     object.foreign.insert("tags".to_owned());
-                    let tags = object.fields.entry("tags".to_owned()).or_insert_with(|| Value::Map(ValueMap::new()));
+                    let tags = object.fields.get_or_insert_with("tags", || Value::Map(ValueMap::new()));
                     if let Value::Map(tags) = tags {
-                        tags.insert(tag.clone(), Value::String(value.clone()));
+                        tags.insert(tag.clone(), Value::String(value.as_str().into()));
                     }
                 }
             }
@@ -393,7 +393,7 @@ impl World<'_> {
         };
         for (field, value) in &want {
             if conduct.bare(field) {
-                object.foreign.remove(field);
+                object.foreign.remove(field.as_str());
                 set(&mut object.fields, field, (conduct.stored)(field, value.clone()));
             }
         }
@@ -449,13 +449,20 @@ impl World<'_> {
         if object.intent.is_none() && !self.durable.knows(id) {
             self.violation(format!("{id} is not phx's to delete"));
         }
-        if let Some(holder) = self.inner.referrers(&key, true).first() {
+        let parts = self.inner.parts(id);
+        let held = std::iter::once(&key).chain(&parts).flat_map(|key| self.inner.referrers(key, true));
+        if let Some(holder) = held.into_iter().find(|holder| !parts.contains(holder)) {
             let message = format!("{id} is still used by {}", holder.1);
             return self.fail(ErrorKind::InUse, "DependencyViolation", message);
         }
         self.inner.objects.remove(&key);
         self.inner.detach(id);
         self.inner.log.push(format!("delete {id}"));
+        for part in parts {
+            self.inner.objects.remove(&part);
+            self.inner.detach(&part.1);
+            self.inner.log.push(format!("delete {} with {id}", part.1));
+        }
         Ok(())
     }
 
@@ -540,6 +547,15 @@ impl Inner {
     }
 
     /// The objects that refer to this one; only those that keep it from being deleted, or all.
+    /// The objects that are parts of one.
+    fn parts(&self, whole: &str) -> Vec<(&'static str, String)> {
+        let is_part = |object: &&Object| {
+            let field = conduct_of(object.type_name).schema.vanishes_with;
+            field.is_some_and(|field| object.fields.get(field).and_then(Value::as_str) == Some(whole))
+        };
+        self.objects.values().filter(is_part).map(|object| (object.type_name, object.id.clone())).collect()
+    }
+
     fn referrers(&self, key: &(&'static str, String), strong_only: bool) -> Vec<(&'static str, String)> {
         self.objects
             .iter()

@@ -60,7 +60,7 @@ impl SimType for Network {
     fn outputs(facts: &Facts<'_>) -> ValueMap {
         let mut out: ValueMap = [("id".to_owned(), text(facts.id))].into();
         if facts.ready {
-            out.insert("main_table".into(), text(format!("table-of-{}", facts.id)));
+            out.insert("main_table", text(format!("table-of-{}", facts.id)));
         }
         out
     }
@@ -136,9 +136,9 @@ impl SimType for Group {
     }
 }
 
-/// A rule of a group, which the cloud knows by group and port, and of which there can be one only.
+/// A rule of a group, which the cloud knows by group and port, and of which there can be one only. It goes with its group.
 #[derive(Clone, Debug, Resource)]
-#[resource(type = "sim:net:Rule", identity = NaturalKey, unique(group, port))]
+#[resource(type = "sim:net:Rule", identity = NaturalKey, unique(group, port), vanishes_with(group))]
 pub struct Rule {
     /// The group.
     #[field(replace)]
@@ -310,8 +310,8 @@ impl SimType for Disk {
     }
 }
 
-fn text(s: impl Into<String>) -> Value {
-    Value::String(s.into())
+fn text(s: impl AsRef<str>) -> Value {
+    Value::String(s.as_ref().into())
 }
 
 fn only_id(facts: &Facts<'_>) -> ValueMap {

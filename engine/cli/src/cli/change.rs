@@ -265,6 +265,7 @@ async fn finish(
             outputs: &report.outputs,
             elapsed: ready.began.elapsed(),
             api_calls: ready.cloud.aws.api_calls(),
+            pace: report.pace,
         },
         cx.ui.view,
     ));

@@ -36,6 +36,7 @@ pub(super) fn finished(holder: &Holder, started: Timestamp, summary: Summary, se
         serial,
         who: holder.who.clone(),
         program_hash: String::new(),
+        pace: None,
     }
 }
 
@@ -190,7 +191,9 @@ fn forget(state: &State, given: &[String], force: bool) -> anyhow::Result<(Vec<U
     }
     if !force {
         let others = state.resources.iter().filter(|(urn, _)| !urns.contains(urn));
-        let others = others.flat_map(|(urn, record)| record.depends_on.intersection(&urns).map(move |on| (urn, on)));
+        let others = others.flat_map(|(urn, record)| {
+            record.depends_on.iter().filter(|on| urns.contains(*on)).map(move |on| (urn, on))
+        });
         let held: Vec<String> = others.map(|(urn, on)| format!("\n  {urn} depends on {on}")).collect();
         if !held.is_empty() {
             bail!(

@@ -213,7 +213,7 @@ fn stack_outputs(
         Some(name) => match values.get(name) {
             Some(value) => [(name.to_owned(), value.clone())].into(),
             None => {
-                let known: Vec<&str> = values.keys().map(String::as_str).collect();
+                let known: Vec<&str> = values.keys().map(|name| name.as_str()).collect();
                 let hint =
                     if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
                 return Err(anyhow!("the stack {stack} has no output {name:?}\n  hint: {hint}"));
@@ -223,7 +223,7 @@ fn stack_outputs(
     let plain =
         |v: &phx_model::Value| if show_secrets { v.to_plain_json().unwrap_or_default() } else { v.to_redacted_json() };
     if cx.ui.json {
-        let outputs: serde_json::Map<String, Json> = chosen.iter().map(|(k, v)| (k.clone(), plain(v))).collect();
+        let outputs: serde_json::Map<String, Json> = chosen.iter().map(|(k, v)| (k.to_string(), plain(v))).collect();
         return cx.ui.answer(&json!({ "stack": stack, "outputs": outputs }));
     }
     match (only, chosen.values().next()) {

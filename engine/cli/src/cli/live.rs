@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use phx_engine::events::{Event, StepOp};
 use phx_model::Urn;
 
+use crate::render::events::of_usual;
 use crate::render::plan::resource;
 use crate::render::style::{DIM, REMOVE, clean, paint, step};
 use crate::render::{count, duration};
@@ -39,6 +40,7 @@ struct Board {
 struct Running {
     since: Instant,
     waits_for: Option<String>,
+    usual_ms: Option<u64>,
 }
 
 impl Live {
@@ -98,11 +100,12 @@ impl Board {
                 self.total = summary.changes() + summary.replace;
             }
             Event::StepStarted { urn, op } => {
-                self.running.insert((urn.clone(), *op), Running { since: now, waits_for: None });
+                self.running.insert((urn.clone(), *op), Running { since: now, waits_for: None, usual_ms: None });
             }
-            Event::StepWaiting { urn, op, message, .. } => {
+            Event::StepWaiting { urn, op, message, usual_ms, .. } => {
                 if let Some(running) = self.running.get_mut(&(urn.clone(), *op)) {
                     running.waits_for = Some(message.clone());
+                    running.usual_ms = *usual_ms;
                 }
             }
             Event::StepDone { urn, op, .. } => {
@@ -128,7 +131,7 @@ impl Board {
         running.sort_by_key(|(_, r)| r.since);
         for ((urn, op), running) in running.iter().take(MOST_SHOWN) {
             let (_, word, _, style) = step(*op);
-            let time = duration(now.saturating_duration_since(running.since));
+            let time = duration(now.saturating_duration_since(running.since)) + &of_usual(running.usual_ms);
             let mut line = format!("  {} {} {}", paint(style, word), resource(urn), paint(DIM, time));
             if let Some(what) = &running.waits_for {
                 let _ = write!(line, "  {}", paint(DIM, clean(what).replace('\n', " ")));
@@ -189,9 +192,18 @@ mod tests {
             board.note(&Event::StepStarted { urn: urn(name), op: StepOp::Create }, at);
         }
         let message = "nat gateway is pending".to_owned();
-        board.note(&Event::StepWaiting { urn: urn("nat-a"), op: StepOp::Create, message, elapsed_ms: 1 }, began);
+        board.note(
+            &Event::StepWaiting {
+                urn: urn("nat-a"),
+                op: StepOp::Create,
+                message,
+                elapsed_ms: 1,
+                usual_ms: Some(94_000),
+            },
+            began,
+        );
         insta::assert_snapshot!(board.draw(began + Duration::from_secs(41)), @r"
-          creating nat-a  aws:ec2:NatGateway 41 s  nat gateway is pending
+          creating nat-a  aws:ec2:NatGateway 41 s of ~1 min 34 s  nat gateway is pending
           creating nat-b  aws:ec2:NatGateway 40 s
         0 of 14 steps done · 41 s
         ");

@@ -92,7 +92,7 @@ pub(super) async fn secret(cx: &Context, command: &args::Secret) -> anyhow::Resu
         }
         args::Secret::Set { name, waiting } => {
             let value = value(cx, name).await?;
-            let value = Value::String(value.to_string()).secret();
+            let value = Value::String(value.as_str().into()).secret();
             let session = open(sealed(cx, &project, store)?, &stack, "secret set", waiting).await?;
             let known = session.state().secrets.get(name) == Some(&value);
             let changed = if known { Ok(()) } else { write(&*session, name, Some(value)).await };
@@ -153,6 +153,7 @@ async fn write(session: &dyn Session, name: &str, value: Option<Value>) -> anyho
         serial: state.serial,
         who: holder.who,
         program_hash: String::new(),
+        pace: None,
     };
     Ok(session.record(&operation).await?)
 }
@@ -172,7 +173,7 @@ fn told(cx: &Context, stack: &StackName, name: &str, text: &str, changed: bool) 
 }
 
 fn list(cx: &Context, stack: &StackName, state: Option<&State>) -> anyhow::Result<()> {
-    let names: Vec<&String> = state.into_iter().flat_map(|s| s.secrets.keys()).collect();
+    let names: Vec<&phx_model::value::Text> = state.into_iter().flat_map(|s| s.secrets.keys()).collect();
     if cx.ui.json {
         return cx.ui.answer(&json!({ "stack": stack, "secrets": names }));
     }
@@ -183,7 +184,7 @@ fn list(cx: &Context, stack: &StackName, state: Option<&State>) -> anyhow::Resul
 }
 
 fn unknown(stack: &StackName, name: &str, state: Option<&State>) -> anyhow::Error {
-    let names: Vec<&str> = state.into_iter().flat_map(|s| s.secrets.keys()).map(String::as_str).collect();
+    let names: Vec<&str> = state.into_iter().flat_map(|s| s.secrets.keys()).map(|name| name.as_str()).collect();
     let hint = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
     anyhow!("the stack {stack} has no secret {name:?}\n  hint: {hint}")
 }

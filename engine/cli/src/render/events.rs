@@ -66,10 +66,10 @@ pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
             }
             step_line(*op, step(*op).1, urn)
         }
-        Event::StepWaiting { urn, op, message, elapsed_ms } => format!(
+        Event::StepWaiting { urn, op, message, elapsed_ms, usual_ms } => format!(
             "{} {}",
             step_line(*op, step(*op).1, urn),
-            paint(DIM, format_args!("({}: {})", millis(*elapsed_ms), clean(message)))
+            paint(DIM, format_args!("({}{}: {})", millis(*elapsed_ms), of_usual(*usual_ms), clean(message)))
         ),
         Event::StepDone { urn, op, id, elapsed_ms } => {
             let id = id.as_deref().map(|id| format!("  {}", clean(id))).unwrap_or_default();
@@ -101,6 +101,11 @@ pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
 
 fn step_line(op: StepOp, word: &str, urn: &Urn) -> String {
     format!("{} {}", paint(step(op).3, word), resource(urn))
+}
+
+/// How long a step usually takes, to stand behind how long it has taken. Not worth a word below some seconds.
+pub(crate) fn of_usual(ms: Option<u64>) -> String {
+    ms.filter(|ms| *ms >= 3000).map(|ms| format!(" of ~{}", millis(ms))).unwrap_or_default()
 }
 
 fn millis(ms: u64) -> String {
@@ -158,6 +163,7 @@ mod tests {
             result: RunResult::Succeeded,
             summary: Summary::default(),
             elapsed_ms: 1,
+            pace: None,
             error: None,
             outputs: [("k".to_owned(), phx_model::Value::String("hunter2".into()).secret())].into(),
         };

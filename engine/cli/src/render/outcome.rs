@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use phx_engine::events::{RunResult, StepOp};
-use phx_model::store::Summary;
+use phx_model::store::{Pace, Summary};
 use phx_model::{CloudError, Urn, ValueMap};
 
 use super::style::{ADD, CHANGE, DIM, ERROR, REMOVE, STRONG, clean, paint, step};
@@ -30,6 +30,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) elapsed: Duration,
     /// How many calls were made to the cloud.
     pub(crate) api_calls: u64,
+    /// How near its steps came to the fastest way in which they could have been done.
+    pub(crate) pace: Option<Pace>,
 }
 
 /// The end of an operation's output.
@@ -51,6 +53,7 @@ pub(crate) fn outcome(o: &Outcome<'_>, view: View) -> String {
         duration(o.elapsed),
         count(o.api_calls, "API call"),
     );
+    text.push_str(&o.pace.map(pace).unwrap_or_default());
     if !o.outputs.is_empty() && o.kind != "destroy" {
         let _ = writeln!(text, "\n{}", paint(STRONG, "Outputs"));
         text.push_str(&outputs(o.outputs, view, false));
@@ -77,6 +80,20 @@ pub(crate) fn outputs(outputs: &ValueMap, view: View, secrets: bool) -> String {
         }
     }
     text
+}
+
+/// How near the steps came to the bound. Of what is over in a moment there is nothing to say.
+fn pace(pace: Pace) -> String {
+    let ms = Duration::from_millis;
+    if pace.steps_ms < 1000 {
+        return String::new();
+    }
+    let text = format!(
+        "Its steps took {}; the longest chain of them that must follow each other, {}.",
+        duration(ms(pace.steps_ms)),
+        duration(ms(pace.critical_path_ms)),
+    );
+    format!("{}\n", paint(DIM, text))
 }
 
 fn done(o: &Outcome<'_>) -> String {
@@ -199,6 +216,7 @@ mod tests {
                 .into(),
                 elapsed: Duration::from_secs(75),
                 api_calls: 1234,
+                pace: Some(Pace { steps_ms: 74_000, critical_path_ms: 70_500 }),
             },
             View::default(),
         );
@@ -213,6 +231,7 @@ mod tests {
         not begun to create urn:phx:phoenix:dev:aws:ec2:Route:networking/private-a: the run was stopped first
 
         up failed: 12 created, 1 failed, 2 not begun, 3 unchanged, in 1 min 15 s, with 1,234 API calls.
+        Its steps took 1 min 14 s; the longest chain of them that must follow each other, 1 min 10 s.
 
         Outputs
           token  (secret)

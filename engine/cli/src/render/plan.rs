@@ -6,7 +6,8 @@ use std::fmt::Write;
 use phx_engine::plan::{FieldDiff, ReplaceOrder, Step};
 use phx_engine::{Op, Plan};
 use phx_model::value::REDACTED;
-use phx_model::{Urn, Value};
+use phx_model::value::Text;
+use phx_model::{Urn, Value, ValueMap};
 
 use super::linediff::{self, Line};
 use super::style::{ADD, CHANGE, DIM, MOVE, REMOVE, STRONG, clean, op, paint};
@@ -241,17 +242,16 @@ pub(super) fn column<'a>(names: impl Iterator<Item = &'a str>) -> usize {
 
 /// A difference of all tags at once as one for each tag; any other as it is.
 fn split_tags(diff: &FieldDiff) -> Vec<FieldDiff> {
-    let empty = BTreeMap::new();
     let map = |value: &Value| match value {
         Value::Map(fields) => Some(fields.clone()),
-        Value::Null => Some(empty.clone()),
+        Value::Null => Some(ValueMap::new()),
         _ => None,
     };
     let (true, Some(before), Some(after)) = (diff.path == "tags", map(&diff.before), map(&diff.after)) else {
         return vec![diff.clone()];
     };
-    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let value = |fields: &BTreeMap<String, Value>, key: &String| fields.get(key).cloned().unwrap_or_default();
+    let keys: BTreeSet<&Text> = before.keys().chain(after.keys()).collect();
+    let value = |fields: &ValueMap, key: &Text| fields.get(key).cloned().unwrap_or_default();
     keys.into_iter()
         .map(|key| FieldDiff {
             path: format!("tags.{key}"),

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use phx_model::urn::StackName;
 use serde_json::json;
 
@@ -16,7 +14,7 @@ fn step(op: Op, type_name: &str, name: &str) -> Step {
         op,
         reasons: vec![],
         diff: vec![],
-        depends_on: BTreeSet::new(),
+        depends_on: phx_model::map::Urns::default(),
         id: None,
         adopted: None,
     }

@@ -184,10 +184,13 @@ mod tests {
 
     #[test]
     fn long_values_are_folded_and_say_how_long_they_are() {
-        let Shown::Line(line) = show(&Value::String("x".repeat(1234)), View::default()) else { panic!() };
+        let Shown::Line(line) = show(&Value::String("x".repeat(1234).into()), View::default()) else { panic!() };
         assert_eq!(line, format!("\"{}… (1,236 characters)", "x".repeat(41)));
         let full = View { detail: Detail::Full, width: 100 };
-        assert_eq!(show(&Value::String("x".repeat(1234)), full), Shown::Line(format!("\"{}\"", "x".repeat(1234))));
+        assert_eq!(
+            show(&Value::String("x".repeat(1234).into()), full),
+            Shown::Line(format!("\"{}\"", "x".repeat(1234)))
+        );
         let many = Value::List((0..40).map(|i| Value::List(vec![Value::Int(i)])).collect());
         let Shown::Block(lines) = show(&many, View::default()) else { panic!() };
         assert_eq!(lines.len(), MOST_LINES + 1);

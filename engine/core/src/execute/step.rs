@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use phx_model::driver::{Created, Cx, Driver};
+use phx_model::driver::{Created, Cx, Delta, Driver};
 use phx_model::error::ErrorKind;
 use phx_model::schema::{Identity, Kind};
 use phx_model::stack::Declared;
@@ -16,7 +16,9 @@ use phx_model::{CloudError, Urn, Value, ValueMap};
 use tokio::time::Instant;
 
 use super::Run;
+use super::places::Own;
 use super::wish::{Changes, Recorded, Wish};
+use crate::diff;
 use crate::events::{Event, StepOp};
 use crate::journal::{Journal, JournalError};
 use crate::plan::Step;
@@ -71,11 +73,18 @@ impl Work {
         match self {
             Self::Create => StepOp::Create,
             Self::Update => StepOp::Update,
-            Self::Delete { .. } => StepOp::Delete,
+            Self::Delete { .. } | Self::Vanish { .. } => StepOp::Delete,
             Self::Adopt => StepOp::Adopt,
             Self::Forget { .. } => StepOp::Forget,
         }
     }
+}
+
+/// When an action began, and its place among those that work at the same time.
+#[derive(Clone, Copy)]
+struct Begun<'a> {
+    at: Instant,
+    place: &'a Arc<Own>,
 }
 
 /// A verb at work on an object: whom it tells what it waits for, and until when it may take.
@@ -119,14 +128,15 @@ impl Verb<'_> {
 
 impl Run<'_> {
     /// Does an action. Returns the cloud's id of the object.
-    pub(super) async fn act(&self, action: &Action, started: Instant) -> Result<String, Stop> {
+    pub(super) async fn act(&self, action: &Action, started: Instant, place: &Arc<Own>) -> Result<String, Stop> {
         let step = &self.plan.steps[action.step];
+        let started = Begun { at: started, place };
         match &action.work {
             Work::Create => self.create(action, step, started).await,
             Work::Update => self.update(action, step, started).await,
             Work::Delete { id } => self.delete(action, id, started).await,
             Work::Adopt => self.adopt(action, step, started).await,
-            Work::Forget { id } => {
+            Work::Forget { id } | Work::Vanish { id } => {
                 self.journal.append(vec![Entry::Forgotten { urn: action.urn.clone(), id: id.clone() }]).await?;
                 Ok(id.clone())
             }
@@ -136,7 +146,7 @@ impl Run<'_> {
     fn verb(
         &self,
         action: &Action,
-        started: Instant,
+        started: Begun<'_>,
         provider: &ProviderKey,
         timeout: Option<Duration>,
     ) -> Result<Verb<'_>, CloudError> {
@@ -148,12 +158,15 @@ impl Run<'_> {
             )
         })?;
         let timeout = timeout.unwrap_or(self.settings.timeout);
-        let (sink, op) = (self.sink.clone(), action.work.op());
+        let (sink, op, began) = (self.sink.clone(), action.work.op(), started.at);
+        let usual = |verb| self.journal.with(|state| state.usual_ms(urn.type_name(), verb));
+        let usual_ms = action.work.verb().and_then(usual);
         let progress = Arc::new(move |message: &str| {
-            let elapsed_ms = millis(started.elapsed());
-            sink.event(&Event::StepWaiting { urn: urn.clone(), op, message: message.to_owned(), elapsed_ms });
+            let elapsed_ms = millis(began.elapsed());
+            let (urn, message) = (urn.clone(), message.to_owned());
+            sink.event(&Event::StepWaiting { urn, op, message, elapsed_ms, usual_ms });
         });
-        let cx = Cx { provider: provider.clone(), progress, timeout };
+        let cx = Cx { place: started.place.clone(), ..Cx::new(provider.clone(), progress, timeout) };
         Ok(Verb { driver: driver.as_ref(), journal: self.journal, cx, deadline: Instant::now() + timeout })
     }
 
@@ -178,7 +191,7 @@ impl Run<'_> {
         (id, Entry::Intent(intent))
     }
 
-    async fn create(&self, action: &Action, step: &Step, started: Instant) -> Result<String, Stop> {
+    async fn create(&self, action: &Action, step: &Step, started: Begun<'_>) -> Result<String, Stop> {
         let urn = &action.urn;
         let declared = self.declared(urn)?;
         let record = self.wish(declared)?.new_record(declared, &step.depends_on);
@@ -283,7 +296,7 @@ impl Run<'_> {
                     all.extend(seen);
                     record.drift.insert(name.clone(), Value::Map(all));
                 }
-                record.uncertain.insert(name);
+                record.uncertain.insert(name.into());
             }
             entries.push(Entry::Recorded { urn: urn.clone(), record: Box::new(record) });
         }
@@ -303,7 +316,7 @@ impl Run<'_> {
         }
     }
 
-    async fn update(&self, action: &Action, step: &Step, started: Instant) -> Result<String, Stop> {
+    async fn update(&self, action: &Action, step: &Step, started: Begun<'_>) -> Result<String, Stop> {
         let urn = &action.urn;
         let declared = self.declared(urn)?;
         let mut record = self.record(urn)?;
@@ -330,7 +343,11 @@ impl Run<'_> {
             }
             return Ok(id);
         }
-        if let Some(name) = fields.keys().find(|name| verb.driver.schema().field(name).is_some_and(|f| f.replace)) {
+        let schema = verb.driver.schema();
+        let replaced = |(name, delta): (&String, &Delta)| {
+            schema.field(name).and_then(|field| diff::replaced_by(field, &delta.before, &delta.after))
+        };
+        if let Some(name) = fields.iter().find_map(replaced) {
             let what = format!("{name} has come to another value than was planned, and it cannot be changed in place");
             return Err(CloudError::local(ErrorKind::Invalid, what)
                 .hint("run `phx up` again to replace the object")
@@ -350,7 +367,7 @@ impl Run<'_> {
         }
     }
 
-    async fn delete(&self, action: &Action, id: &str, started: Instant) -> Result<String, Stop> {
+    async fn delete(&self, action: &Action, id: &str, started: Begun<'_>) -> Result<String, Stop> {
         let urn = &action.urn;
         let record = self.journal.with(|state| {
             let own = state.resources.get(urn).filter(|r| r.id == id);
@@ -375,7 +392,7 @@ impl Run<'_> {
         }
     }
 
-    async fn adopt(&self, action: &Action, step: &Step, started: Instant) -> Result<String, Stop> {
+    async fn adopt(&self, action: &Action, step: &Step, started: Begun<'_>) -> Result<String, Stop> {
         let urn = &action.urn;
         let declared = self.declared(urn)?;
         let Some(record) = step.adopted.as_deref() else {

@@ -117,8 +117,8 @@ async fn an_up_makes_everything_and_a_second_one_writes_nothing_but_history() {
     assert_eq!((report.result, report.summary.create), (RunResult::Succeeded, 3));
     let state = w.state().await;
     let a = &state.resources[&w.p.urn("a")].id;
-    assert_eq!(state.resources[&w.p.urn("b")].inputs["zone"], Value::String(a.clone()));
-    assert_eq!(report.outputs["id"], Value::String(a.clone()));
+    assert_eq!(state.resources[&w.p.urn("b")].inputs["zone"], Value::String(a.as_str().into()));
+    assert_eq!(report.outputs["id"], Value::String(a.as_str().into()));
     assert_eq!(w.calls(), ["create a", "create b", "create c"]);
     let (entries, checkpoints) = (w.store.journal(&w.p.program.stack), w.store.checkpoints(&w.p.program.stack));
     w.assert_converged().await;
@@ -261,7 +261,7 @@ async fn what_was_read_before_finishing_is_not_taken_for_what_is_there_after() {
     w.fault("finish", "a", &[Fault::Refuse]);
     w.up().await;
     // The object has 7 when it is read, which is what is now wanted; finishing sets it to 5 as it was first wanted.
-    w.cloud.lock().unwrap().objects.get_mut("obj-1").unwrap().insert("size".into(), Value::Int(7));
+    w.cloud.lock().unwrap().objects.get_mut("obj-1").unwrap().insert("size", Value::Int(7));
     w.p.set("a", "size", int(7));
     w.up().await;
     assert_eq!(w.cloud.lock().unwrap().objects["obj-1"]["size"], Value::Int(7));
@@ -427,7 +427,7 @@ async fn what_someone_else_set_and_the_program_never_did_is_recorded_once() {
     let mut w = World::new();
     w.p.add("a", &[]);
     w.up().await;
-    w.cloud.lock().unwrap().objects.get_mut("obj-1").unwrap().insert("size".into(), Value::Int(9));
+    w.cloud.lock().unwrap().objects.get_mut("obj-1").unwrap().insert("size", Value::Int(9));
     assert!(w.up().await.plan.is_empty());
     let serial = w.state().await.serial;
     assert_eq!(w.state().await.resources[&w.p.urn("a")].drift["size"], Value::Int(9));
@@ -555,7 +555,7 @@ async fn a_refresh_records_what_is_there_and_what_is_gone() {
     {
         let mut cloud = w.cloud.lock().unwrap();
         cloud.objects.remove("obj-1");
-        cloud.objects.get_mut("obj-2").unwrap().insert("size".into(), Value::Int(4));
+        cloud.objects.get_mut("obj-2").unwrap().insert("size", Value::Int(4));
     }
     let (project, stack) = (w.p.program.project.clone(), w.p.program.stack.clone());
     let report = w.engine().refresh(&project, &stack, &w.options).await.unwrap();

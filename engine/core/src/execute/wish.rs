@@ -1,11 +1,12 @@
 //! What is wanted of a resource, once the outputs that it refers to are known.
 #![allow(clippy::result_large_err)] // as in `step`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use phx_model::driver::Delta;
 use phx_model::error::ErrorKind;
 use phx_model::expr::Env;
+use phx_model::map::Urns;
 use phx_model::stack::Declared;
 use phx_model::state::{Record, State};
 use phx_model::{CloudError, Urn, Value, ValueMap};
@@ -56,13 +57,13 @@ impl Wish {
     }
 
     /// The record of a new object.
-    pub(super) fn new_record(self, declared: &Declared, depends_on: &BTreeSet<Urn>) -> Record {
+    pub(super) fn new_record(self, declared: &Declared, depends_on: &Urns) -> Record {
         let base = Record { provider: declared.options.provider.clone(), ..Record::default() };
         with_options(base, declared, depends_on, self)
     }
 
     /// What has to change about an object, and its record once that is done.
-    pub(super) fn change(mut self, declared: &Declared, depends_on: &BTreeSet<Urn>, record: &Record) -> Changes {
+    pub(super) fn change(mut self, declared: &Declared, depends_on: &Urns, record: &Record) -> Changes {
         diff::ignore(&mut self.inputs, record, &declared.options.ignore_changes);
         let changed = diff::changed(declared.schema, &self.inputs, record);
         let fields: BTreeMap<String, Delta> = changed
@@ -90,7 +91,7 @@ pub(super) struct Changes {
     pub(super) record: Record,
 }
 
-fn with_options(record: Record, declared: &Declared, depends_on: &BTreeSet<Urn>, wish: Wish) -> Record {
+fn with_options(record: Record, declared: &Declared, depends_on: &Urns, wish: Wish) -> Record {
     let options = &declared.options;
     Record {
         inputs: wish.inputs,
@@ -98,6 +99,7 @@ fn with_options(record: Record, declared: &Declared, depends_on: &BTreeSet<Urn>,
         protect: options.protect,
         retain: options.retain,
         replace_on: wish.triggers,
+        ignore_changes: options.ignore_changes.clone(),
         delete_timeout: options.timeouts.delete.map(|t| t.as_secs().max(1)),
         ..record
     }

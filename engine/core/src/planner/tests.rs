@@ -1,4 +1,4 @@
-use super::tests_support::{ProgramBuilder, UNIQUE};
+use super::tests_support::{PART, ProgramBuilder, THING, UNIQUE, schemas};
 use super::*;
 use crate::schedule::{Work, schedule};
 use phx_model::Expr;
@@ -8,7 +8,7 @@ fn int(n: i64) -> Expr {
 }
 
 fn text(t: &str) -> Expr {
-    Expr::Literal(Value::String(t.to_owned()))
+    Expr::Literal(Value::String(t.into()))
 }
 
 fn ops(plan: &Plan) -> Vec<(String, Op)> {
@@ -24,7 +24,7 @@ const DELETE_FIRST: Op = Op::Replace(ReplaceOrder::DeleteBeforeCreate);
 
 /// The actions of a plan in an order that their needs allow, as `create a`.
 fn run(p: &ProgramBuilder, state: &State, plan: &Plan) -> Vec<String> {
-    let actions = schedule(plan, &p.program, state);
+    let actions = schedule(plan, &p.program, state, &schemas);
     let mut done: Vec<usize> = Vec::new();
     while done.len() < actions.len() {
         let next = (0..actions.len())
@@ -38,6 +38,7 @@ fn run(p: &ProgramBuilder, state: &State, plan: &Plan) -> Vec<String> {
         Work::Delete { .. } => "delete",
         Work::Adopt => "adopt",
         Work::Forget { .. } => "forget",
+        Work::Vanish { .. } => "vanish",
     };
     done.iter().map(|&i| format!("{} {}", verb(&actions[i].work), actions[i].urn.name())).collect()
 }
@@ -276,7 +277,7 @@ fn exports_show_what_changes() {
     let plan = p.plan(&State::empty("l")).unwrap();
     assert_eq!(plan.outputs["id"], (Value::Null, Value::Unknown));
     let mut state = p.applied();
-    state.outputs.insert("id".into(), Value::String("id-a".into()));
+    state.outputs.insert("id", Value::String("id-a".into()));
     assert!(p.plan(&state).unwrap().is_empty());
 }
 
@@ -313,7 +314,7 @@ fn objects_that_seem_to_need_each_other_are_all_deleted() {
     let plan = plan_destroy(&p.program.project, &p.program.stack, &state, &PlanOptions::default()).unwrap();
     assert_eq!(plan.steps.len(), 3, "{:?}", ops(&plan));
     let nothing = Program { resources: Vec::new(), ..p.program.clone() };
-    let actions = schedule(&plan, &nothing, &state);
+    let actions = schedule(&plan, &nothing, &state, &schemas);
     assert!(actions.iter().any(|a| a.needs.is_empty()));
     assert_eq!(run(&p, &state, &plan).len(), 3);
 }
@@ -366,4 +367,76 @@ fn what_an_unfinished_object_will_still_decide_is_unknown() {
     let b = plan.steps.iter().find(|s| s.urn.name() == "b").unwrap();
     let after: Vec<_> = b.diff.iter().map(|d| (d.path.as_str(), d.after.has_unknown())).collect();
     assert_eq!(after, [("size", true), ("tags", false)]);
+}
+
+/// A destroy of all that a program has, in an order that is allowed.
+fn destroyed(p: &ProgramBuilder) -> Vec<String> {
+    let state = p.applied();
+    let plan = plan_destroy(&p.program.project, &p.program.stack, &state, &PlanOptions::default()).unwrap();
+    let order = run(p, &state, &plan);
+    assert_eq!(order.len(), state.resources.len(), "{order:?}");
+    order
+}
+
+#[test]
+fn a_part_goes_with_its_whole_and_others_wait_for_that() {
+    let mut p = ProgramBuilder::new();
+    p.add("whole", &[]).add("peer", &[]).add_as(&PART, "part", &["peer"]).add("user", &["part"]);
+    let whole = p.output("whole", "id");
+    p.set("part", "zone", whole);
+    let order = destroyed(&p);
+    before(&order, "delete user", "delete whole");
+    before(&order, "delete whole", "vanish part");
+    before(&order, "vanish part", "delete peer");
+}
+
+#[test]
+fn parts_of_parts_go_with_the_outermost_whole() {
+    let mut p = ProgramBuilder::new();
+    p.add("whole", &[]).add_as(&PART, "part", &[]).add_as(&PART, "inner", &[]).add("user", &["inner"]);
+    let (whole, part) = (p.output("whole", "id"), p.output("part", "id"));
+    p.set("part", "zone", whole).set("inner", "zone", part);
+    let order = destroyed(&p);
+    assert_eq!(order, ["delete user", "delete whole", "vanish part", "vanish inner"]);
+}
+
+#[test]
+fn parts_that_hold_each_others_wholes_are_deleted_by_themselves() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]).add("c", &[]);
+    for (part, whole, peer) in [("a-b", "a", "b"), ("b-a", "b", "a"), ("c-a", "c", "a")] {
+        let whole = p.output(whole, "id");
+        p.add_as(&PART, part, &[peer]).set(part, "zone", whole);
+    }
+    let order = destroyed(&p);
+    for part in ["a-b", "b-a"] {
+        before(&order, &format!("delete {part}"), "delete a");
+        before(&order, &format!("delete {part}"), "delete b");
+    }
+    before(&order, "vanish c-a", "delete a");
+}
+
+#[test]
+fn a_part_whose_whole_stays_is_deleted() {
+    let mut p = ProgramBuilder::new();
+    p.add("whole", &[]).add_as(&PART, "part", &[]);
+    let whole = p.output("whole", "id");
+    p.set("part", "zone", whole);
+    let state = p.applied();
+    p.program.resources.retain(|d| d.urn.name() == "whole");
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(run(&p, &state, &plan), ["delete part"]);
+}
+
+#[test]
+fn what_takes_longest_by_experience_begins_first() {
+    let mut p = ProgramBuilder::new();
+    p.add("quick", &[]).add_as(&UNIQUE, "slow", &[]).add("after", &["slow"]);
+    let mut state = State::empty("l");
+    state.durations.insert(State::verb_of(UNIQUE.type_name, "create"), 90_000);
+    state.durations.insert(State::verb_of(THING.type_name, "create"), 200);
+    let actions = schedule(&p.plan(&state).unwrap(), &p.program, &state, &schemas);
+    let depths: Vec<u64> = actions.iter().map(|a| a.depth).collect();
+    assert_eq!(depths, [200, 90_200, 200]);
+    assert_eq!(crate::schedule::longest_way(&actions, &[7, 5, 4]), 9);
 }

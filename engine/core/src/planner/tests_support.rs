@@ -41,13 +41,15 @@ pub(crate) static THING: Schema = Schema {
 };
 
 /// The same, but no two may have one name.
-pub(crate) static UNIQUE: Schema = Schema {
-    type_name: "test:unit:Unique",
-    unique: &["size"],
-    fields: THING.fields,
-    outputs: THING.outputs,
-    ..copy(&THING)
-};
+pub(crate) static UNIQUE: Schema = Schema { type_name: "test:unit:Unique", unique: &["size"], ..copy(&THING) };
+
+/// The same, but it is a part of what its `zone` names.
+pub(crate) static PART: Schema = Schema { type_name: "test:unit:Part", vanishes_with: Some("zone"), ..copy(&THING) };
+
+/// What these types are, by name.
+pub(crate) fn schemas(type_name: &str) -> Option<&'static Schema> {
+    [&THING, &UNIQUE, &PART].into_iter().find(|schema| schema.type_name == type_name)
+}
 
 const fn copy(s: &Schema) -> Schema {
     Schema {
@@ -126,7 +128,7 @@ impl ProgramBuilder {
         for &at in graph.order() {
             let declared = &self.program.resources[at];
             let id = format!("id-{}", declared.urn.name());
-            let text = |t: &str| Value::String(t.to_owned());
+            let text = |t: &str| Value::String(t.into());
             let record = Record {
                 inputs: inputs(declared, &Applied(&state)).unwrap(),
                 replace_on: triggers(declared, &Applied(&state)).unwrap(),

@@ -32,7 +32,8 @@ use crate::manage::{Created, Found, Manage, Target};
     terraform = "aws_route",
     cloudformation = "AWS::EC2::Route",
     identity = NaturalKey,
-    unique(route_table_id, destination_cidr_block, destination_ipv6_cidr_block, destination_prefix_list_id)
+    unique(route_table_id, destination_cidr_block, destination_ipv6_cidr_block, destination_prefix_list_id),
+    vanishes_with(route_table_id)
 )]
 pub struct Route {
     /// The table that it is in.
@@ -259,8 +260,8 @@ fn canonical(range: &str) -> String {
 pub(super) fn canonical_range(value: &Value) -> Value {
     match value.expose() {
         Value::String(range) => Value::String(match range.parse::<IpAddr>() {
-            Ok(address) => IpNet::from(address).to_string(),
-            Err(_) => canonical(range),
+            Ok(address) => IpNet::from(address).to_string().into(),
+            Err(_) => canonical(range).into(),
         }),
         other => other.clone(),
     }

@@ -48,7 +48,7 @@ pub(super) type Made = (SecurityGroupRuleId, Option<Arn>);
 /// Protocols as AWS names them in answers: those with names by name, all others by number, `-1` for all.
 pub(super) fn protocol(value: &Value) -> Value {
     match value.expose() {
-        Value::String(text) => Value::String(protocol_name(text)),
+        Value::String(text) => Value::String(protocol_name(text).into()),
         other => other.clone(),
     }
 }
@@ -157,7 +157,7 @@ impl Rule {
     }
 
     fn matches(&self, region: &str, direction: Direction, there: &sdk::SecurityGroupRule) -> bool {
-        let inputs = BTreeMap::new();
+        let inputs = phx_model::ValueMap::new();
         let Some((there, _)) = read(region, direction, there, &Target { id: "", inputs: &inputs }) else {
             return false;
         };
@@ -173,7 +173,7 @@ impl Rule {
 }
 
 fn canonical(range: &str) -> Value {
-    super::route::canonical_range(&Value::String(range.to_owned()))
+    super::route::canonical_range(&Value::String(range.into()))
 }
 
 /// Makes the rule. The rule that AWS gives every new group is taken over if it is the one that is wanted: nobody has put a mark on it.

@@ -24,7 +24,8 @@ use crate::manage::{Created, Found, Manage, Target};
     terraform = "aws_vpc_security_group_egress_rule",
     cloudformation = "AWS::EC2::SecurityGroupEgress",
     identity = IntentTag,
-    unique(group_id, ip_protocol, from_port, to_port, cidr_ip, cidr_ipv6, prefix_list_id, referenced_group_id)
+    unique(group_id, ip_protocol, from_port, to_port, cidr_ip, cidr_ipv6, prefix_list_id, referenced_group_id),
+    vanishes_with(group_id)
 )]
 pub struct SecurityGroupEgressRule {
     /// The group.

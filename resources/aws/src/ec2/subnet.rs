@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn a_plain_subnet_takes_one_call() {
         let inputs = [("vpc_id", "vpc-1"), ("cidr_block", "10.0.0.0/24")]
-            .map(|(k, v)| (k.to_owned(), phx_model::Value::String(v.to_owned())))
+            .map(|(k, v)| (k.to_owned(), phx_model::Value::String(v.into())))
             .into();
         let mut want = <Subnet as phx_model::Resource>::resolve(&inputs).unwrap();
         want.map_public_ip_on_launch = Some(false);

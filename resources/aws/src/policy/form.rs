@@ -100,7 +100,7 @@ pub fn canonical(document: &Value) -> Value {
         "Statement" => set(items(value).iter().map(statement).collect()),
         _ => value.clone(),
     });
-    out.entry("Version".to_owned()).or_insert_with(|| Value::String(VERSION_OF_OLD.to_owned()));
+    out.get_or_insert_with("Version", || Value::String(VERSION_OF_OLD.into()));
     Value::Map(out)
 }
 
@@ -145,7 +145,7 @@ fn conditions(value: &Value) -> Value {
         let lower: BTreeSet<String> = keys.keys().map(|k| k.to_ascii_lowercase()).collect();
         let distinct = lower.len() == keys.len();
         let keys = keys.iter().map(|(key, value)| {
-            let key = if distinct { key.to_ascii_lowercase() } else { key.clone() };
+            let key = if distinct { key.to_ascii_lowercase().into() } else { key.clone() };
             (key, set(items(value).into_iter().map(quoted).collect()))
         });
         Value::Map(keys.collect())
@@ -154,9 +154,9 @@ fn conditions(value: &Value) -> Value {
 
 fn quoted(value: Value) -> Value {
     match value {
-        Value::Bool(b) => Value::String(b.to_string()),
-        Value::Int(i) => Value::String(i.to_string()),
-        Value::Float(x) => Value::String(x.to_string()),
+        Value::Bool(b) => Value::String(b.to_string().into()),
+        Value::Int(i) => Value::String(i.to_string().into()),
+        Value::Float(x) => Value::String(x.to_string().into()),
         other => other,
     }
 }
@@ -177,7 +177,7 @@ fn items(value: &Value) -> Vec<Value> {
 
 fn map_text(value: Value, f: impl Fn(&str) -> String) -> Value {
     match value {
-        Value::String(text) => Value::String(f(&text)),
+        Value::String(text) => Value::String(f(&text).into()),
         other => other,
     }
 }

@@ -204,7 +204,7 @@ fn bench(aws: Aws, seen: Arc<Mutex<Vec<Request>>>, timeout: Duration) -> Bench {
     let mut registry = Registry::new();
     phx_aws::register(&mut registry, &aws);
     // A place that is named needs nothing of the environment.
-    let cx = Cx { provider: ProviderKey("us-west-2".into()), progress: Arc::new(|_| {}), timeout };
+    let cx = Cx::new(ProviderKey("us-west-2".into()), Arc::new(|_| {}), timeout);
     Bench { seen, aws, registry, cx }
 }
 
@@ -243,7 +243,6 @@ impl Bench {
     }
 
     /// Reads one object, which must be there and be as `want` says.
-    #[track_caller]
     pub async fn settled(&self, name: &str, id: &str, want: &serde_json::Value) -> Observed {
         let want = fields(want.clone());
         let read = self.read(name, &[(id, &want)]).await.remove(0);

@@ -88,7 +88,7 @@ impl Sim {
 }
 
 fn outputs(id: &str) -> ValueMap {
-    [("id".to_owned(), Value::String(id.to_owned())), ("version".to_owned(), Value::String("1".to_owned()))].into()
+    [("id".to_owned(), Value::String(id.into())), ("version".to_owned(), Value::String("1".into()))].into()
 }
 
 #[async_trait]
