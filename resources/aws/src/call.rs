@@ -92,7 +92,8 @@ impl<C> Service<C> {
                 tokio::time::sleep(place).await;
             }
             self.aws.count(self.name, operation);
-            let failure = match send().await {
+            // On the heap: the SDK's futures take tens of kilobytes, and whoever joins a dozen of them would have no stack left.
+            let failure = match Box::pin(send()).await {
                 Ok(answer) => {
                     pace.passed(Instant::now());
                     return Ok(answer);

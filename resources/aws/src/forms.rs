@@ -26,13 +26,13 @@ pub fn minus_one_is_unset(value: &Value) -> Value {
 /// For a document that AWS keeps as text: text and structure are one.
 pub fn document(text: Option<&str>) -> Option<Json> {
     let text = text.filter(|t| !t.trim().is_empty())?;
-    Some(Json::parse(text).unwrap_or_else(|_| Json(Value::String(text.to_owned()))))
+    Some(Json::parse(text).unwrap_or_else(|_| Json(Value::String(text.into()))))
 }
 
 /// The text that a document is sent as. One that the program gives as text is sent as it is.
 pub fn text(document: &Json) -> String {
     match document.0.expose() {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         _ => document.to_text(),
     }
 }
@@ -116,7 +116,7 @@ mod tests {
         let json = |text: &str| Json::parse(text).unwrap();
         let there = || Some(json(r#"{"http":{"retries":{"n":3,"max":20},"throttle":null}}"#));
         let set = r#"{"http":{"retries":{"n":3}}}"#;
-        for written in [json(set).0, Value::String(set.to_owned())] {
+        for written in [json(set).0, Value::String(set.into())] {
             assert_eq!(own(Some(&written), there()), Some(json(set)));
         }
         assert_eq!(own(None, there()), there());

@@ -161,7 +161,7 @@ impl Document {
         }
         let (mut parts, mut text) = (Vec::new(), String::new());
         self.write(&mut parts, &mut text);
-        parts.push(Expr::Literal(Value::String(text)));
+        parts.push(Expr::Literal(Value::String(text.into())));
         Expr::Concat(parts)
     }
 
@@ -181,7 +181,7 @@ impl Document {
             Self::List(items) => Expr::List(items.into_iter().map(Self::structure).collect()),
             Self::Map(fields) => {
                 let fields = fields.into_iter().filter_map(|(key, value)| match key {
-                    Expr::Literal(Value::String(key)) => Some((key, value.structure())),
+                    Expr::Literal(Value::String(key)) => Some((key.into(), value.structure())),
                     _ => None,
                 });
                 Expr::Map(fields.collect())
@@ -217,7 +217,7 @@ fn leaf(expr: Expr, parts: &mut Vec<Expr>, text: &mut String) {
     match expr {
         Expr::Literal(Value::String(known)) => text.push_str(&serde_json::Value::from(known.as_str()).to_string()),
         other => {
-            parts.push(Expr::Literal(Value::String(std::mem::take(text))));
+            parts.push(Expr::Literal(Value::String(std::mem::take(text).into())));
             parts.push(Expr::ToJson(Box::new(other)));
         }
     }
@@ -399,7 +399,7 @@ impl Principal {
 }
 
 fn literal(text: &str) -> Expr {
-    Expr::Literal(Value::String(text.to_owned()))
+    Expr::Literal(Value::String(text.into()))
 }
 
 /// One text after the other; what is known already is put together at once.
@@ -407,7 +407,9 @@ fn joined(parts: impl IntoIterator<Item = Expr>) -> Expr {
     let mut joined: Vec<Expr> = Vec::new();
     for part in parts {
         match (joined.last_mut(), part) {
-            (Some(Expr::Literal(Value::String(text))), Expr::Literal(Value::String(more))) => text.push_str(&more),
+            (Some(Expr::Literal(Value::String(text))), Expr::Literal(Value::String(more))) => {
+                *text = std::format!("{text}{more}").into();
+            }
             (_, part) => joined.push(part),
         }
     }

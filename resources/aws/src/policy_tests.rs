@@ -272,7 +272,7 @@ fn documents_are_decoded_and_sent_as_json() {
     assert_eq!(decoded("%zz%4"), "%zz%4");
     assert_eq!(parse("no%20json"), Json(Value::String("no json".into())));
     assert_eq!(text(&Json::parse(plain).unwrap()), plain);
-    assert_eq!(text(&Json(Value::String(format!(" {plain} ")))), plain);
+    assert_eq!(text(&Json(Value::String(format!(" {plain} ").into()))), plain);
     assert_eq!(text(&Json(Value::String("no json".into()))), "no json");
 }
 

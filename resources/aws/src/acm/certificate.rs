@@ -369,7 +369,7 @@ fn from_options(there: &sdk::CertificateOptions) -> CertificateOptionsResolved {
 /// Requests say `RSA_2048`, answers `RSA-2048`.
 fn underscored(value: &Value) -> Value {
     match value.as_str() {
-        Some(text) => Value::String(text.replace('-', "_")),
+        Some(text) => Value::String(text.replace('-', "_").into()),
         None => value.expose().clone(),
     }
 }

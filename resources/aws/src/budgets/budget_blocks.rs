@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn amounts_and_times_are_one_however_they_are_written() {
-        let text = |text: &str| Value::String(text.to_owned());
+        let text = |text: &str| Value::String(text.into());
         assert_eq!(amount(&text("100")), amount(&text("100.0")));
         assert_ne!(amount(&text("100")), amount(&text("100.5")));
         assert_eq!(amount(&text("many")), text("many"));

@@ -329,7 +329,7 @@ fn put(document: &mut Value, steps: &[String], value: &Value) -> bool {
     match document {
         Value::Secret(inner) => put(inner, steps, value),
         Value::Map(fields) => {
-            let below = fields.entry(step.clone()).or_insert_with(|| Value::Map(ValueMap::new()));
+            let below = fields.entry(step.clone().into()).or_insert_with(|| Value::Map(ValueMap::new()));
             put(below, rest, value)
         }
         Value::List(items) => match step.parse::<usize>().ok().and_then(|at| items.get_mut(at)) {

@@ -15,7 +15,9 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) fn to_item(document: &Json) -> Result<Item, CloudError> {
     match parsed(&document.0) {
-        Value::Map(attributes) => attributes.iter().map(|(name, v)| Ok((name.clone(), to_value(name, v)?))).collect(),
+        Value::Map(attributes) => {
+            attributes.iter().map(|(name, v)| Ok((name.to_string(), to_value(name, v)?))).collect()
+        }
         _ => Err(invalid(r#"an item is written as {"id": {"S": "a"}}"#)),
     }
 }
@@ -53,7 +55,7 @@ fn to_value(name: &str, value: &Value) -> Result<AttributeValue, CloudError> {
     };
     let value = value.expose();
     let text = |value: &Value| match value.expose() {
-        Value::String(text) => Ok(text.clone()),
+        Value::String(text) => Ok(text.to_string()),
         Value::Int(number) => Ok(number.to_string()),
         Value::Float(number) => Ok(number.to_string()),
         _ => Err(wrong("text was expected")),
@@ -77,22 +79,22 @@ fn to_value(name: &str, value: &Value) -> Result<AttributeValue, CloudError> {
         ("BS", _) => AttributeValue::Bs(list()?.map(bytes).collect::<Result<_, _>>()?),
         ("L", _) => AttributeValue::L(list()?.map(|v| to_value(name, v)).collect::<Result<_, _>>()?),
         ("M", Value::Map(parts)) => AttributeValue::M(
-            parts.iter().map(|(n, v)| Ok((n.clone(), to_value(n, v)?))).collect::<Result<_, CloudError>>()?,
+            parts.iter().map(|(n, v)| Ok((n.to_string(), to_value(n, v)?))).collect::<Result<_, CloudError>>()?,
         ),
         (other, _) => return Err(wrong(&format!("{other:?} is no type of DynamoDB's, or not of this value"))),
     })
 }
 
 fn from_value(value: &AttributeValue) -> Value {
-    let text = |text: &str| Value::String(text.to_owned());
+    let text = |text: &str| Value::String(text.into());
     let list = |mut items: Vec<String>| {
         items.sort_unstable();
-        Value::List(items.into_iter().map(Value::String).collect())
+        Value::List(items.into_iter().map(|item| Value::String(item.into())).collect())
     };
     let (kind, value) = match value {
         AttributeValue::S(s) => ("S", text(s)),
         AttributeValue::N(n) => ("N", text(&number(n))),
-        AttributeValue::B(b) => ("B", Value::String(base64::encode(b.as_ref()))),
+        AttributeValue::B(b) => ("B", Value::String(base64::encode(b.as_ref()).into())),
         AttributeValue::Bool(b) => ("BOOL", Value::Bool(*b)),
         AttributeValue::Null(_) => ("NULL", Value::Bool(true)),
         AttributeValue::Ss(s) => ("SS", list(s.clone())),
@@ -137,7 +139,7 @@ mod tests {
             "f":{"SS":["a","b"]},"g":{"NS":["1","2"]},"h":{"BS":["AQI="]},"i":{"L":[{"S":"y"}]},"j":{"M":{"k":{"N":"0"}}}}"#;
         let item = to_item(&json(text)).unwrap();
         assert_eq!(from_item(&item), json(text));
-        assert_eq!(canonical(&Value::String(text.to_owned())), json(text).0);
+        assert_eq!(canonical(&Value::String(text.into())), json(text).0);
     }
 
     #[test]

@@ -195,7 +195,7 @@ fn split(id: &str) -> Result<(&str, Item), CloudError> {
             .hint(r#"write it as TABLE/KEY: jobs/{"id":{"S":"a"}}"#)
     };
     let (table, key) = id.split_once('/').ok_or_else(malformed)?;
-    let key = to_item(&Json(Value::String(key.to_owned()))).map_err(|_| malformed())?;
+    let key = to_item(&Json(Value::String(key.into()))).map_err(|_| malformed())?;
     if table.is_empty() || key.is_empty() { Err(malformed()) } else { Ok((table, key)) }
 }
 

@@ -242,7 +242,7 @@ fn passes(error: &CloudError) -> bool {
 /// A log group's ARN without `:*` at its end, which stands for its streams: AWS answers without it.
 fn without_streams(value: &Value) -> Value {
     match value.as_str() {
-        Some(arn) => Value::String(arn.strip_suffix(":*").unwrap_or(arn).to_owned()),
+        Some(arn) => Value::String(arn.strip_suffix(":*").unwrap_or(arn).into()),
         None => value.clone(),
     }
 }
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_log_groups_arn_is_the_same_with_its_streams() {
-        let arn = |text: &str| without_streams(&Value::String(text.to_owned()));
+        let arn = |text: &str| without_streams(&Value::String(text.into()));
         assert_eq!(arn("arn:aws:logs:us-west-2:1:log-group:a:*"), arn("arn:aws:logs:us-west-2:1:log-group:a"));
     }
 }

@@ -155,8 +155,8 @@ pub struct InstanceCpuOptions {
     /// How many threads a core runs: 1 or 2.
     #[field(cloud_default)]
     pub threads_per_core: Option<Input<i32>>,
-    /// `enabled` or `disabled`: whether AMD SEV-SNP encrypts its memory. Set at launch for good.
-    #[field(cloud_default)]
+    /// `enabled` or `disabled`: whether AMD SEV-SNP encrypts its memory. It is decided at the launch.
+    #[field(replace, cloud_default)]
     pub amd_sev_snp: Option<Input<String>>,
     /// `enabled` or `disabled`: whether it can run virtual machines.
     #[field(cloud_default)]

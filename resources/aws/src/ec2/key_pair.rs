@@ -143,7 +143,7 @@ fn present(target: &Target<'_>, pair: &sdk::KeyPairInfo) -> Found<KeyPair> {
 /// A public key as AWS compares it: what OpenSSH writes, without the comment.
 fn canonical_key(value: &Value) -> Value {
     match value.as_str() {
-        Some(text) => Value::String(open_ssh(text).unwrap_or_else(|| text.trim().to_owned())),
+        Some(text) => Value::String((open_ssh(text).unwrap_or_else(|| text.trim().to_owned())).into()),
         None => value.clone(),
     }
 }
@@ -184,7 +184,7 @@ mod tests {
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJ08YYEMb4ZFnIsvvIk5q2AWv1hTIhx1wfLfDgIa8MzZ";
 
     fn canonical(text: &str) -> Value {
-        canonical_key(&Value::String(text.to_owned()))
+        canonical_key(&Value::String(text.into()))
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(canonical(&rfc4716), plain);
         assert_ne!(canonical("ssh-ed25519 AAAA"), plain);
         // Base64 of DER has no such form.
-        assert_eq!(canonical(" MIIBIjANBg== "), Value::String("MIIBIjANBg==".to_owned()));
+        assert_eq!(canonical(" MIIBIjANBg== "), Value::String("MIIBIjANBg==".into()));
         assert_eq!(open_ssh("MIIBIjANBg=="), None);
     }
 }

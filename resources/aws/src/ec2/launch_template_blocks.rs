@@ -531,5 +531,5 @@ pub(super) fn instant(text: &str) -> Option<DateTime> {
 
 fn moment(value: &Value) -> Value {
     let moment = value.as_str().and_then(instant).and_then(|moment| moment.fmt(Format::DateTime).ok());
-    moment.map_or_else(|| value.clone(), Value::String)
+    moment.map_or_else(|| value.clone(), |text| Value::String(text.into()))
 }

@@ -246,7 +246,7 @@ fn entry(entry: &sdk::NetworkAclEntry) -> Option<NetworkAclEntryResolved> {
 /// Protocols by their numbers, as AWS has them here; for security groups it has names.
 fn protocol(value: &Value) -> Value {
     match value.as_str() {
-        Some(text) => Value::String(protocol_number(text)),
+        Some(text) => Value::String(protocol_number(text).into()),
         None => value.clone(),
     }
 }
@@ -299,7 +299,7 @@ fn same(a: &NetworkAclEntryResolved, b: &NetworkAclEntryResolved) -> bool {
         entry.protocol = protocol_number(&entry.protocol);
         entry.ipv6_cidr_block = entry
             .ipv6_cidr_block
-            .map(|range| canonical_range(&Value::String(range)))
+            .map(|range| canonical_range(&Value::String(range.into())))
             .and_then(|range| range.as_str().map(str::to_owned));
         NetworkAclEntry::to_value(&entry)
     };

@@ -6,7 +6,7 @@ use phx_model::Value;
 /// What stands for user data, however it is written: its bytes as base64.
 pub(super) fn meaning(value: &Value) -> Value {
     match value.expose() {
-        Value::String(text) => Value::String(base64::encode(bytes(text))),
+        Value::String(text) => Value::String(base64::encode(bytes(text)).into()),
         other => other.clone(),
     }
 }
@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn user_data_means_its_bytes() {
-        let of = |text: &str| meaning(&Value::String(text.to_owned()));
+        let of = |text: &str| meaning(&Value::String(text.into()));
         let script = "#!/bin/sh\necho hello\n";
         assert_eq!(of(script), of(&base64::encode(script)));
         assert_eq!(encoded(script), base64::encode(script));

@@ -528,7 +528,7 @@ mod tests {
         let (one, two) = (rule(1, r#"["a","b"]"#), rule(2, r#"["c"]"#));
         let written = format!(r#"{{"rules":[{two},{}]}}"#, rule(1, r#"["b","a"]"#));
         let told = format!(r#"{{"rules":[{one},{two}]}}"#);
-        assert_eq!(lifecycle(&json(&written)), lifecycle(&Value::String(told.clone())));
+        assert_eq!(lifecycle(&json(&written)), lifecycle(&Value::String(told.clone().into())));
         assert_ne!(lifecycle(&json(&told)), lifecycle(&json(&format!(r#"{{"rules":[{one}]}}"#))));
         assert_eq!(lifecycle(&Value::String("no JSON".into())), Value::String("no JSON".into()));
         let empty = json(r#"{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","tagPrefixList":[]}}]}"#);

@@ -52,7 +52,7 @@ fn bus_name(bus: &str) -> &str {
 /// For fields that are buses: name and ARN are one, and the default one need not be named.
 fn bus(value: &Value) -> Value {
     match value.as_str().map(bus_name) {
-        Some(name) => Value::String(name.to_owned()),
+        Some(name) => Value::String(name.into()),
         None => value.expose().clone(),
     }
 }

@@ -213,7 +213,7 @@ async fn get(iam: &Iam, arn: &str) -> Result<OidcProviderResolved, CloudError> {
 fn lower_case(list: &Value) -> Value {
     match list.expose() {
         Value::List(items) => Value::List(items.iter().map(lower_case).collect()),
-        Value::String(text) => Value::String(text.to_ascii_lowercase()),
+        Value::String(text) => Value::String(text.to_ascii_lowercase().into()),
         other => other.clone(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use phx_model::value::Json;
+use phx_model::value::{Json, Text};
 use phx_model::{Value, ValueMap};
 
 /// The version of a document that names none.
@@ -14,7 +14,7 @@ pub fn text(document: &Json) -> String {
         Value::String(text) => match serde_json::from_str::<serde_json::Value>(text) {
             Ok(json) => Value::from(json),
             // AWS says what is wrong with it.
-            Err(_) => return text.clone(),
+            Err(_) => return text.to_string(),
         },
         other => other.clone(),
     };
@@ -24,7 +24,7 @@ pub fn text(document: &Json) -> String {
 /// A document as an API tells it: JSON, which IAM percent-encodes.
 pub fn parse(text: &str) -> Json {
     let text = decoded(text);
-    Json::parse(&text).unwrap_or(Json(Value::String(text)))
+    Json::parse(&text).unwrap_or(Json(Value::String(text.into())))
 }
 
 /// Undoes RFC 3986's encoding. A document that begins as JSON is not encoded.
@@ -66,7 +66,7 @@ fn without_scheme(document: Value) -> Value {
         let Some(Value::Map(operators)) = elements.get_mut("Condition") else { continue };
         for keys in operators.values_mut() {
             if let Value::Map(keys) = keys {
-                let bare = |key: String| key.strip_prefix(SCHEME).map_or(key.clone(), str::to_owned);
+                let bare = |key: Text| key.strip_prefix(SCHEME).map_or(key.clone(), Text::from);
                 *keys = std::mem::take(keys).into_iter().map(|(key, value)| (bare(key), value)).collect();
             }
         }

@@ -368,8 +368,8 @@ mod tests {
 
     fn resolved(json: &str) -> DbInstanceResolved {
         let mut fields: ValueMap = serde_json::from_str(json).unwrap();
-        fields.insert("db_instance_identifier".into(), Value::String("db".into()));
-        fields.insert("db_instance_class".into(), Value::String("db.t4g.micro".into()));
+        fields.insert("db_instance_identifier", Value::String("db".into()));
+        fields.insert("db_instance_class", Value::String("db.t4g.micro".into()));
         DbInstance::resolve(&fields).unwrap()
     }
 

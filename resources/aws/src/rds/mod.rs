@@ -79,7 +79,7 @@ const UNTIL_ASSUMABLE: Duration = Duration::from_secs(2 * 60);
 /// For names that RDS keeps in lower case, and for windows (`Sun:05:00-Sun:06:00`).
 pub(crate) fn lower(value: &Value) -> Value {
     match value.expose() {
-        Value::String(text) => Value::String(text.to_ascii_lowercase()),
+        Value::String(text) => Value::String(text.to_ascii_lowercase().into()),
         other => other.clone(),
     }
 }

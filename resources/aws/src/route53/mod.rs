@@ -56,7 +56,7 @@ fn wire_name(plain: &str) -> String {
 /// For fields that are names: those that Route 53 takes for one are one.
 pub(crate) fn name(value: &Value) -> Value {
     match value.as_str() {
-        Some(text) => Value::String(plain_name(text)),
+        Some(text) => Value::String(plain_name(text).into()),
         None => value.expose().clone(),
     }
 }

@@ -122,7 +122,7 @@ fn canned(owner: &str, grants: &[Grant]) -> Option<&'static str> {
 /// The form in which two lists of grantees are compared: `id=1,uri=http://…`, in order.
 pub(super) fn grantees(value: &Value) -> Value {
     match value.expose() {
-        Value::String(text) => Value::String(canonical(text)),
+        Value::String(text) => Value::String(canonical(text).into()),
         other => other.clone(),
     }
 }
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(acl.full_control.as_deref(), Some("id=me"));
         let text = |s: &str| grantees(&Value::String(s.into()));
         let written = format!("uri=\"{EVERYONE}\", id=\"you\"");
-        assert_eq!(text(&written), Value::String(acl.read.clone().unwrap()));
+        assert_eq!(text(&written), Value::String(acl.read.clone().unwrap().into()));
         assert_eq!(acl.write, None);
     }
 }

@@ -159,7 +159,7 @@ pub(super) fn date_text(date: &DateTime) -> Option<String> {
 /// A day as S3 tells it.
 pub(super) fn canonical_date(value: &Value) -> Value {
     match value.as_str().and_then(|text| date_text(&date(text).ok()?)) {
-        Some(text) => Value::String(text),
+        Some(text) => Value::String(text.into()),
         None => value.expose().clone(),
     }
 }

@@ -185,6 +185,6 @@ fn key_as_set(target: &Target<'_>, key: &str) -> Arn {
 fn policies(described: &ParameterMetadata) -> Option<Json> {
     let texts = described.policies().iter().filter_map(|p| p.policy_text());
     let items: Vec<Value> =
-        texts.map(|text| Json::parse(text).map_or_else(|_| Value::String(text.to_owned()), |json| json.0)).collect();
+        texts.map(|text| Json::parse(text).map_or_else(|_| Value::String(text.into()), |json| json.0)).collect();
     (!items.is_empty()).then(|| Json(Value::List(items)))
 }

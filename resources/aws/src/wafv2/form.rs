@@ -41,7 +41,7 @@ fn kind_to_wire(kind: &Kind, value: &Value) -> Option<Json> {
             Some(items.iter().filter_map(|item| kind_to_wire(inner, item)).collect())
         }
         (Kind::Map(inner), Value::Map(values)) => {
-            let pairs = values.iter().filter_map(|(key, value)| Some((key.clone(), kind_to_wire(inner, value)?)));
+            let pairs = values.iter().filter_map(|(key, value)| Some((key.to_string(), kind_to_wire(inner, value)?)));
             Some(Json::Object(pairs.collect()))
         }
         (Kind::Json, value) => statement_to_wire(value).to_plain_json(),
@@ -101,7 +101,7 @@ fn action_from_wire(parts: &[Field], action: &Map<String, Json>) -> Option<Value
         Json::Object(settings) => block_from_wire(parts, settings),
         _ => ValueMap::new(),
     };
-    values.insert("action".to_owned(), Value::String(name.clone()));
+    values.insert("action".to_owned(), Value::String(name.clone().into()));
     Some(Value::Map(values))
 }
 
@@ -143,7 +143,7 @@ fn walk(value: &Value, change: &impl Fn(&str, &Value) -> Option<(&'static str, S
     match value.expose() {
         Value::Map(fields) => {
             let fields = fields.iter().map(|(key, value)| match change(key, value) {
-                Some((key, text)) => (key.to_owned(), Value::String(text)),
+                Some((key, text)) => (key.into(), Value::String(text.into())),
                 None => (key.clone(), walk(value, change)),
             });
             Value::Map(fields.collect())

@@ -466,8 +466,8 @@ fn present(target: &Target<'_>, shown: &Shown, tags: TagMap) -> Found<WebAcl> {
         let there = shown.document.get(&form::pascal(field.name));
         values.extend(there.and_then(|json| form::from_wire(field, json)).map(|value| (field.name.to_owned(), value)));
     }
-    values.insert("name".to_owned(), Value::String(name.name.to_owned()));
-    values.insert("scope".to_owned(), Value::String(name.scope().to_owned()));
+    values.insert("name".to_owned(), Value::String(name.name.into()));
+    values.insert("scope".to_owned(), Value::String(name.scope().into()));
     if let Some(Value::List(rules)) = values.get_mut("rules") {
         as_written(target.inputs.get("rules"), rules);
     }

@@ -66,7 +66,7 @@ trait IntoSecret {
 
 impl IntoSecret for &str {
     fn into_secret(self) -> phx_model::Value {
-        phx_model::Value::String(self.to_owned()).secret()
+        phx_model::Value::String(self.into()).secret()
     }
 }
 

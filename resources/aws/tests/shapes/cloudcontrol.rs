@@ -125,7 +125,7 @@ async fn what_is_secret_stays_so() {
     });
     let mut set = fields(want());
     let Some(Value::Map(state)) = set.get_mut("desired_state") else { panic!() };
-    state.insert("Password".to_owned(), Value::String("s3cret".to_owned()).secret());
+    state.insert("Password".to_owned(), Value::String("s3cret".into()).secret());
     let driver = bench.driver(TYPE);
     let outputs = driver.finish(&bench.cx, "AWS::S3::Bucket/logs", &set).await.unwrap().unwrap();
     assert!(outputs["properties"].has_secret());

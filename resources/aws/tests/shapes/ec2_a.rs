@@ -446,7 +446,7 @@ fn what_is_watched_can_be_named_by_its_typed_id() {
     use phx_aws::ec2::{FlowLog, SubnetId};
     use phx_model::Resource;
     let log = FlowLog::of_subnet(SubnetId::new("subnet-1"));
-    let text = |text: &str| phx_model::Expr::Literal(Value::String(text.to_owned()));
+    let text = |text: &str| phx_model::Expr::Literal(Value::String(text.into()));
     let inputs = log.into_inputs();
     assert_eq!((&inputs["resource_id"], &inputs["resource_type"]), (&text("subnet-1"), &text("Subnet")));
 }

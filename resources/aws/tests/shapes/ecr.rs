@@ -50,7 +50,7 @@ fn world(there: usize) -> impl Fn(&Request, usize) -> Answer {
 fn targets(n: usize, inputs: &ValueMap) -> Vec<(String, ValueMap)> {
     let of = |n: usize| {
         let mut inputs = inputs.clone();
-        inputs.insert("repository_name".into(), Field::String(format!("repo-{n}")));
+        inputs.insert("repository_name", Field::String(format!("repo-{n}").into()));
         (format!("repo-{n}"), inputs)
     };
     (0..n).map(of).collect()

@@ -53,7 +53,7 @@ fn instance(name: &str) -> Value {
 async fn update(bench: &Bench, name: &str, id: &str, have: &Value, want: &Value) -> Result<(), phx_model::CloudError> {
     let (before, after) = (fields(have.clone()), fields(want.clone()));
     let null = || phx_model::Value::Null;
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let names: BTreeSet<&phx_model::value::Text> = before.keys().chain(after.keys()).collect();
     let changed = names.into_iter().filter(|n| before.get(*n) != after.get(*n)).map(|n| {
         let delta = Delta {
             before: before.get(n).cloned().unwrap_or_else(null),
