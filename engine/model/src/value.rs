@@ -64,7 +64,9 @@ impl Value {
     fn secret_within(&self) -> Self {
         match self.expose() {
             Self::List(items) => Self::List(items.iter().map(Self::secret_within).collect()),
-            Self::Map(fields) => Self::Map(fields.iter().map(|(name, value)| (name, value.secret_within())).collect()),
+            Self::Map(fields) => {
+                Self::Map(fields.iter().map(|(name, value)| (name.clone(), value.secret_within())).collect())
+            }
             value => value.clone().secret(),
         }
     }
