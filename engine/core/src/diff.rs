@@ -62,7 +62,19 @@ pub fn replaced_by(field: &Field, before: &Value, after: &Value) -> Option<Strin
         }
         (Kind::List(inner), Value::List(before), Value::List(after)) if before.len() == after.len() => {
             let item = Field { kind: **inner, set: false, normalize: None, replace: false, ..*field };
-            before.iter().zip(after).find_map(|(b, a)| replaced_by(&item, b, a))
+            let mut left: Vec<&Value> = after.iter().collect();
+            let mut changed = before.iter().collect::<Vec<_>>();
+            if field.set {
+                // Members that stay are no change, wherever they stand.
+                changed.retain(|b| match left.iter().position(|a| satisfied(&item, a, b)) {
+                    Some(at) => {
+                        left.remove(at);
+                        false
+                    }
+                    None => true,
+                });
+            }
+            changed.into_iter().zip(left).find_map(|(b, a)| replaced_by(&item, b, a))
         }
         _ => None,
     }
@@ -248,6 +260,9 @@ mod tests {
         let listed = Field { name: "nets", kind: Kind::List(&Kind::Block(PARTS)), ..FIELD };
         let forces = |b: &str, a: &str| replaced_by(&listed, &value(b), &value(a));
         assert_eq!(forces(r#"[{"range":"a"}]"#, r#"[{"range":"b"}]"#).as_deref(), Some("nets.range"));
+        let set = Field { set: true, ..listed };
+        let both = [r#"[{"range":"a","public":"x"},{"range":"b"}]"#, r#"[{"range":"b"},{"range":"a","public":"y"}]"#];
+        assert_eq!(replaced_by(&set, &value(both[0]), &value(both[1])), None);
     }
 
     #[test]

@@ -158,7 +158,27 @@ pub fn same(field: &Field, a: &Value, b: &Value) -> bool {
 
 /// Whether what is there is what is wanted: [`same`], but parts of a block that the cloud fills in by itself count only where they are wanted.
 pub fn satisfied(field: &Field, wanted: &Value, actual: &Value) -> bool {
-    same(field, &filled(&field.kind, wanted, actual), actual)
+    if same(field, wanted, actual) {
+        return true;
+    }
+    match (&field.kind, wanted.expose(), actual.expose()) {
+        (Kind::List(inner @ Kind::Block(_)), Value::List(wanted), Value::List(actual)) if field.set => {
+            wanted.len() == actual.len() && matched(&Field { kind: **inner, set: false, ..*field }, wanted, actual)
+        }
+        _ => same(field, &filled(&field.kind, wanted, actual), actual),
+    }
+}
+
+/// Whether each of the wanted members of a set has one that is there for itself alone.
+fn matched(item: &Field, wanted: &[Value], actual: &[Value]) -> bool {
+    let mut free: Vec<&Value> = actual.iter().collect();
+    wanted.iter().all(|wanted| match free.iter().position(|actual| satisfied(item, wanted, actual)) {
+        Some(at) => {
+            free.swap_remove(at);
+            true
+        }
+        None => false,
+    })
 }
 
 /// `wanted` with the parts that the cloud fills in taken from what is there.
@@ -281,6 +301,14 @@ mod tests {
         assert!(!satisfied(&block, &json(r#"{"mode":"off"}"#), &there));
         assert!(!satisfied(&block, &json(r#"{"mode":"on","key":"mine"}"#), &there));
         let blocks = Field { kind: Kind::List(&Kind::Block(PARTS)), ..PLAIN };
+        let set = Field { set: true, ..blocks };
+        let (one, other) = (r#"{"mode":"a","key":"x"}"#, r#"{"mode":"b","key":"y"}"#);
+        let there_in = |order: [&str; 2]| json(&format!("[{},{}]", order[0], order[1]));
+        for order in [[one, other], [other, one]] {
+            assert!(satisfied(&set, &json(r#"[{"mode":"a"},{"mode":"b"}]"#), &there_in(order)));
+            assert!(!satisfied(&set, &json(r#"[{"mode":"a"},{"mode":"a"}]"#), &there_in(order)));
+            assert!(!satisfied(&set, &json(r#"[{"mode":"a"}]"#), &there_in(order)));
+        }
         assert!(satisfied(&blocks, &json(r#"[{"mode":"on"}]"#), &Value::List(vec![there])));
     }
 

@@ -60,6 +60,17 @@ impl Value {
         }
     }
 
+    /// The same structure with every value in it that is neither a list nor a map marked as secret.
+    fn secret_within(&self) -> Self {
+        match self.expose() {
+            Self::List(items) => Self::List(items.iter().map(Self::secret_within).collect()),
+            Self::Map(fields) => {
+                Self::Map(fields.iter().map(|(name, value)| (name.clone(), value.secret_within())).collect())
+            }
+            value => value.clone().secret(),
+        }
+    }
+
     /// The value with no secret mark around it. The caller takes over keeping it from view. What is encrypted stays so.
     pub fn expose(&self) -> &Self {
         match self {
@@ -456,14 +467,24 @@ plain_val!(
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Json(pub Value);
 
-plain_val!(
-    Json,
-    Kind::Json,
-    "a JSON document",
-    // A document is sent as a whole, so nothing in it may be encrypted.
-    |v| (!v.has_sealed()).then(|| Json(v.clone())),
-    |j| j.0.clone()
-);
+impl Val for Json {
+    type Resolved = Self;
+    const KIND: Kind = Kind::Json;
+
+    fn into_expr(self) -> crate::Expr {
+        crate::Expr::Literal(self.0)
+    }
+    fn from_value(value: &Value) -> Result<Self, ValueError> {
+        // A document is sent as a whole, so nothing in it may be encrypted.
+        if value.has_sealed() {
+            return Err(ValueError::expected("a JSON document", value));
+        }
+        Ok(Self(if let Value::Secret(inner) = value { inner.secret_within() } else { value.clone() }))
+    }
+    fn to_value(resolved: &Self) -> Value {
+        resolved.0.clone()
+    }
+}
 
 impl Json {
     /// Parses a document.
@@ -549,6 +570,16 @@ mod tests {
         for wrong in [r#"{"$phx:sealed":1}"#, r#"{"$phx:sealed":"x","a":1}"#, r#"{"a":1,"$phx:sealed":"x"}"#] {
             assert!(serde_json::from_str::<Value>(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_document_that_is_secret_is_so_in_all_its_parts() {
+        let document = Json::parse(r#"{"a":["hunter2"],"b":{"c":1}}"#).unwrap();
+        let read = Json::from_value(&document.0.clone().secret()).unwrap();
+        let Value::Map(parts) = &read.0 else { panic!("{read:?}") };
+        assert_eq!(parts["a"], Value::List(vec![Value::String("hunter2".into()).secret()]));
+        assert_eq!(read.to_text(), document.to_text());
+        assert!(!format!("{read:?}").contains("hunter2"));
     }
 
     #[test]
