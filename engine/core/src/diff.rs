@@ -74,6 +74,16 @@ pub fn replaced_by(field: &Field, before: &Value, after: &Value) -> Option<Strin
                     None => true,
                 });
             }
+            if field.set {
+                // Nor are those that can become one that is wanted.
+                changed.retain(|b| match left.iter().position(|a| replaced_by(&item, b, a).is_none()) {
+                    Some(at) => {
+                        left.remove(at);
+                        false
+                    }
+                    None => true,
+                });
+            }
             changed.into_iter().zip(left).find_map(|(b, a)| replaced_by(&item, b, a))
         }
         _ => None,
@@ -117,6 +127,11 @@ pub fn describe(changes: &[Changed]) -> Vec<FieldDiff> {
         if out.len() == before {
             // Equal in every part that people read, and yet to be sent again.
             push(&mut out, change.field.name, &change.before, &change.after, rule);
+        }
+        let named = out[before..].iter().any(|diff| diff.forces_replace);
+        if !named && replaced_by(change.field, &change.before, &change.after).is_some() {
+            // A part of what is shown as a whole.
+            out[before..].iter_mut().for_each(|diff| diff.forces_replace = true);
         }
     }
     out

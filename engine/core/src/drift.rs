@@ -15,6 +15,7 @@ use phx_model::urn::StackName;
 use phx_model::value::{REDACTED, Text};
 use phx_model::{CloudError, Urn, Value, ValueMap};
 
+use crate::diff;
 use crate::engine::{EngineError, Settings};
 use crate::plan::FieldDiff;
 use crate::refresh::{Observations, Targets};
@@ -184,7 +185,7 @@ impl Look<'_> {
         let targets = Targets::own(state, which);
         let resources = targets.len();
         // What is not finished is not read, so nothing needs time to show itself.
-        let found = targets.read(self.registry, self.settings.timeout, Duration::ZERO).await?;
+        let found = targets.read(self.registry, self.settings.read_timeout(), Duration::ZERO).await?;
         Ok(Looked { resources, found })
     }
 }
@@ -343,7 +344,9 @@ fn compare(registry: &Registry, state: &State, found: Observations) -> Result<(S
             unclear.insert(urn);
             continue;
         }
-        diff.retain(|d| !record.ignore_changes.iter().any(|path| lies_in(&d.path, path)));
+        if !record.ignore_changes.is_empty() {
+            diff = not_ignored(driver.schema(), record, drift);
+        }
         if !diff.is_empty() {
             let id = record.id.clone();
             seen.insert(urn.clone(), Drifted { urn, id, kind: DriftKind::Changed, diff });
@@ -352,9 +355,25 @@ fn compare(registry: &Registry, state: &State, found: Observations) -> Result<(S
     Ok((seen, unclear))
 }
 
-/// Whether a path is another one or leads on from it: `tags.Owner` lies in `tags`.
-fn lies_in(path: &str, other: &str) -> bool {
-    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+/// The differences, but those in what the program leaves alone: there it is as if phx had set what is there now, just as a plan sees it.
+fn not_ignored(schema: &'static Schema, record: &Record, drift: &ValueMap) -> Vec<FieldDiff> {
+    let seen = Record { drift: drift.clone(), ..record.clone() };
+    let mut inputs = record.inputs.clone();
+    diff::ignore(&mut inputs, &seen, &record.ignore_changes);
+    let still = drift.iter().filter(|(name, seen)| {
+        schema.field(name).is_some_and(|field| !satisfied(field, inputs.get(name).unwrap_or(&Value::Null), seen))
+    });
+    let still = still.map(|(name, seen)| (name.clone(), seen.clone())).collect();
+    differences(schema, &Record { inputs, ..seen }, &still)
+}
+
+/// Whether what was seen of an object differs in more than the program leaves alone.
+pub(crate) fn counts(schema: &'static Schema, record: &Record) -> bool {
+    if record.drift.is_empty() || record.ignore_changes.is_empty() {
+        return !record.drift.is_empty();
+    }
+    let known = Record { uncertain: BTreeSet::new(), ..record.clone() };
+    !not_ignored(schema, &known, &record.drift).is_empty()
 }
 
 /// The differences of an object, as fine as they can be named. Of an uncertain field nobody can say who has changed it.
@@ -431,6 +450,14 @@ fn members(out: &mut Vec<FieldDiff>, path: &str, item: &Field, set: &[Value], se
     }
     let mut gained: Vec<usize> = left.into_values().flatten().collect();
     gained.sort_unstable();
+    // Members that differ only in what the cloud fills in are the same ones.
+    lost.retain(|&lost| match gained.iter().position(|&gained| satisfied(item, &set[lost], &seen[gained])) {
+        Some(at) => {
+            gained.remove(at);
+            false
+        }
+        None => true,
+    });
     if let (Kind::Block(_), [lost], [gained]) = (item.kind, &lost[..], &gained[..]) {
         return walk(out, &format!("{path}[{lost}]"), item, &set[*lost], &seen[*gained], false);
     }

@@ -33,7 +33,7 @@ pub use interrupt::Interrupt;
 /// How an engine works, whatever it works on.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How many steps run at once. `None`: as many as there are, up to 512.
+    /// How many steps work at once; those that wait for the cloud do not count. `None`: as many as there are, up to 512.
     pub parallel: Option<usize>,
     /// How long an object that was just created may take to show itself to a search.
     pub recovery_grace: Duration,
@@ -41,6 +41,13 @@ pub struct Settings {
     pub timeout: Duration,
     /// When a checkpoint is written in the middle of a run.
     pub compaction: Compaction,
+}
+
+impl Settings {
+    /// How long reading may take: never as long as making something may.
+    pub(crate) fn read_timeout(&self) -> Duration {
+        self.timeout.min(Duration::from_secs(20 * 60))
+    }
 }
 
 impl Default for Settings {
@@ -474,7 +481,7 @@ impl Engine {
         }
         self.sink.event(&Event::RefreshStarted { resources });
         let started = Instant::now();
-        let reading = targets.read(&self.registry, self.settings.timeout, self.settings.recovery_grace);
+        let reading = targets.read(&self.registry, self.settings.read_timeout(), self.settings.recovery_grace);
         let mut observed = unless_interrupted(options, reading).await?;
         drop(state);
         self.sink.event(&Event::Refreshed {

@@ -179,8 +179,9 @@ impl<'a> Run<'a> {
             }
             Err(stop) => Err(stop),
         };
+        let worked_ms = elapsed_ms.saturating_sub(millis(place.queued()));
         drop(place);
-        (at, elapsed_ms, outcome)
+        (at, worked_ms, outcome)
     }
 
     fn skip(&self, action: &Action, because: Option<&Urn>) {

@@ -11,6 +11,7 @@ use phx_model::state::{Entry, ProviderKey, Record, State};
 use phx_model::{CloudError, Program, Urn, Value, ValueMap};
 use tokio::time::Instant;
 
+use crate::drift;
 use crate::engine::EngineError;
 
 /// Which objects are read.
@@ -211,7 +212,7 @@ impl Observations {
             (_, Read::Failed(error)) => self.failures.push((urn, error)),
             (Target::Own(_, record), Read::Present(observed)) => {
                 let new = observe(schema, record, observed);
-                if !new.drift.is_empty() {
+                if drift::counts(schema, &new) {
                     self.drifted.push(urn.clone());
                 }
                 if new != *record {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use phx_model::schema::Schema;
+use phx_model::schema::{Kind, Schema};
 use phx_model::state::{Record, State};
 use phx_model::{Program, Urn, Value};
 
@@ -67,6 +67,10 @@ pub type Schemas<'a> = &'a dyn Fn(&str) -> Option<&'static Schema>;
 
 /// How long an action takes of which nothing is known, in milliseconds.
 const UNKNOWN_MS: u64 = 1000;
+
+/// Where a part holds something else than its whole (a rule names another group), that has to wait for the whole. So many deletes in a row may come
+/// to wait for each other in this way; then a part is deleted by itself, and what it held waits for nothing but that.
+const CHAIN: u32 = 4;
 
 /// The actions of a plan. Their needs form no cycle.
 pub fn schedule(plan: &Plan, program: &Program, state: &State, schemas: Schemas<'_>) -> Vec<Action> {
@@ -254,8 +258,8 @@ impl Builder {
     }
 
     /// What is a part of an object that is deleted as well goes with it, without a call of its own, and whatever would have waited for its
-    /// delete waits for that of the whole. Where that would go round in a circle (two groups with a rule each that names the other), the part
-    /// is deleted by itself.
+    /// delete waits for that of the whole. Where that would go round in a circle (two groups with a rule each that names the other), or make a long
+    /// chain of deletes that could go side by side, the part is deleted by itself.
     fn vanish(&mut self, state: &State, schemas: Schemas<'_>) {
         let mut parts = self.parts(state, schemas);
         while !parts.is_empty() {
@@ -264,6 +268,11 @@ impl Builder {
             let sound = parts.len();
             parts.retain(|&part, _| circle[part].is_none());
             if parts.len() < sound {
+                continue;
+            }
+            let chained = chained(&needs, &parts);
+            if !chained.is_empty() {
+                parts.retain(|part, _| !chained.contains(part));
                 continue;
             }
             for (action, needs) in self.actions.iter_mut().zip(needs) {
@@ -291,12 +300,15 @@ impl Builder {
             let Some(field) = schemas(urn.type_name()).and_then(|schema| schema.vanishes_with) else { continue };
             let (Work::Delete { .. }, Some(record)) = (&self.actions[part].work, object(urn, id)) else { continue };
             let Some(name) = record.inputs.get(field).and_then(Value::as_str) else { continue };
+            let Some(Kind::Id(kind)) = schemas(urn.type_name()).and_then(|s| s.field(field)).map(|f| f.kind) else {
+                continue;
+            };
             let mut wholes = record.depends_on.iter().flat_map(|other| {
                 let ends =
                     self.end.range((other.clone(), String::new())..).take_while(move |((urn, _), _)| urn == other);
                 ends.filter(|((urn, id), end)| {
                     matches!(self.actions[**end].work, Work::Delete { .. })
-                        && object(urn, id).is_some_and(|whole| is_called(whole, name))
+                        && object(urn, id).is_some_and(|whole| is_called(schemas(urn.type_name()), whole, kind, name))
                 })
             });
             if let Some((_, &whole)) = wholes.next() {
@@ -333,9 +345,42 @@ impl Builder {
     }
 }
 
-/// Whether an object goes by a name: its id, or an output of it.
-fn is_called(record: &Record, name: &str) -> bool {
-    record.id == name || record.outputs.values().any(|output| output.as_str() == Some(name))
+/// The parts through which more than [`CHAIN`] deletes in a row would wait for each other. The needs form no circle.
+fn chained(needs: &[Vec<usize>], parts: &BTreeMap<usize, usize>) -> BTreeSet<usize> {
+    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
+    for (node, needs) in needs.iter().enumerate() {
+        needs.iter().for_each(|&need| dependents[need].push(node));
+    }
+    let mut waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut ready: Vec<usize> = (0..needs.len()).filter(|&node| waiting[node] == 0).collect();
+    // How many parts each action waits for, one behind the other.
+    let mut links = vec![0u32; needs.len()];
+    let mut found = BTreeSet::new();
+    while let Some(node) = ready.pop() {
+        let holds = parts.contains_key(&node) && dependents[node].iter().any(|other| !parts.contains_key(other));
+        let too_long = holds && links[node] >= CHAIN;
+        if too_long {
+            found.insert(node);
+        }
+        for &dependent in &dependents[node] {
+            let link = if too_long { 0 } else { links[node] + u32::from(holds && !parts.contains_key(&dependent)) };
+            links[dependent] = links[dependent].max(link);
+            waiting[dependent] -= 1;
+            if waiting[dependent] == 0 {
+                ready.push(dependent);
+            }
+        }
+    }
+    found
+}
+
+/// Whether an object goes by a name that is an id of this kind.
+fn is_called(schema: Option<&'static Schema>, record: &Record, kind: &str, name: &str) -> bool {
+    let outputs = schema.map(|schema| schema.outputs).unwrap_or_default();
+    outputs.iter().any(|output| {
+        matches!(output.kind, Kind::Id(of) if of == kind)
+            && record.outputs.get(output.name).and_then(Value::as_str) == Some(name)
+    })
 }
 
 /// How long an action is expected to take, in milliseconds: as long as such actions took in earlier runs of the stack.

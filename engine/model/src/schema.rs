@@ -171,13 +171,25 @@ pub fn satisfied(field: &Field, wanted: &Value, actual: &Value) -> bool {
 
 /// Whether each of the wanted members of a set has one that is there for itself alone.
 fn matched(item: &Field, wanted: &[Value], actual: &[Value]) -> bool {
-    let mut free: Vec<&Value> = actual.iter().collect();
-    wanted.iter().all(|wanted| match free.iter().position(|actual| satisfied(item, wanted, actual)) {
-        Some(at) => {
-            free.swap_remove(at);
-            true
+    let fits: Vec<Vec<usize>> = wanted
+        .iter()
+        .map(|wanted| (0..actual.len()).filter(|&at| satisfied(item, wanted, &actual[at])).collect())
+        .collect();
+    let mut taken = vec![None; actual.len()];
+    (0..wanted.len()).all(|member| place(member, &fits, &mut taken, &mut vec![false; actual.len()]))
+}
+
+/// Finds a place for a member among those that fit it, moving others to another place of theirs if it must (augmenting ways).
+fn place(member: usize, fits: &[Vec<usize>], taken: &mut [Option<usize>], tried: &mut [bool]) -> bool {
+    fits[member].iter().any(|&at| {
+        if std::mem::replace(&mut tried[at], true) {
+            return false;
         }
-        None => false,
+        let free = taken[at].is_none_or(|other| place(other, fits, taken, tried));
+        if free {
+            taken[at] = Some(member);
+        }
+        free
     })
 }
 
@@ -304,6 +316,8 @@ mod tests {
         let set = Field { set: true, ..blocks };
         let (one, other) = (r#"{"mode":"a","key":"x"}"#, r#"{"mode":"b","key":"y"}"#);
         let there_in = |order: [&str; 2]| json(&format!("[{},{}]", order[0], order[1]));
+        let (loose, strict) = (r#"{"mode":"a"}"#, r#"{"mode":"a","key":"x"}"#);
+        assert!(satisfied(&set, &there_in([loose, strict]), &there_in([one, r#"{"mode":"a","key":"y"}"#])));
         for order in [[one, other], [other, one]] {
             assert!(satisfied(&set, &json(r#"[{"mode":"a"},{"mode":"b"}]"#), &there_in(order)));
             assert!(!satisfied(&set, &json(r#"[{"mode":"a"},{"mode":"a"}]"#), &there_in(order)));

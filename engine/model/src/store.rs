@@ -285,7 +285,8 @@ pub struct Operation {
 pub struct Pace {
     /// From the beginning of the first step to the end of the last, in milliseconds.
     pub steps_ms: u64,
-    /// The longest chain of steps of which each waits for the one before, in milliseconds: no order of the steps takes less.
+    /// The longest chain of steps of which each waits for the one before, in milliseconds: as long as they took in this run, no order of them takes
+    /// less.
     pub critical_path_ms: u64,
 }
 

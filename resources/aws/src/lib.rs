@@ -11,6 +11,7 @@
 //! | [`pace`] | how fast a throttled action may be called |
 //! | [`forms`] | forms in which values are compared and told |
 //! | [`ids`] | the ids and names by which objects refer to each other |
+//! | [`kinds`] | which type an ARN names, and by which id |
 //! | [`manage`] | [`Manage`], the trait of a resource type, and its adapter to the engine's `Driver` |
 //! | [`batch`] | reading many objects with few calls |
 //! | [`documents`], [`cost_expression`] | JSON documents to which AWS adds; expressions that choose costs |
@@ -42,10 +43,11 @@ pub mod cost_expression;
 pub mod documents;
 pub mod forms;
 pub mod ids;
+pub mod kinds;
 pub mod manage;
 #[cfg(feature = "notify")]
 pub mod notify;
-#[cfg(all(feature = "iam", feature = "logs"))]
+#[cfg(feature = "iam")]
 pub mod orphans;
 pub mod owner;
 pub mod pace;

@@ -1,7 +1,9 @@
 //! Objects that bear a stack's mark and that no state knows: left behind by a state that was lost, a record that was removed, a crash
 //! that nobody settled.
 //!
-//! The tagging API tells the marks of most services' objects, one region at a time; IAM's roles are none of them and are listed by IAM.
+//! The tagging API tells the marks of most services' objects, one region at a time. IAM's roles and users and Auto Scaling groups are none of
+//! them and are listed by their services; objects in buckets are not looked for.
+//! <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html>
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,13 +11,16 @@ use std::time::Duration;
 
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use phx_model::driver::{Cx, Read, ReadTarget, Registry};
+#[cfg(feature = "autoscaling")]
+use phx_model::error::ErrorKind;
 use phx_model::state::{INTENT_TAG, ProviderKey, State};
 use phx_model::{CloudError, Value, ValueMap};
 
 use crate::arn::global_region;
+use crate::kinds::{self, Named};
 use crate::{Aws, batch, iam};
 
-/// How many objects the tagging API tells of in one answer, at most.
+/// How many objects AWS tells of in one answer, at most.
 const PAGE: i32 = 100;
 /// How long one look may take.
 const TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -32,33 +37,11 @@ pub struct Marked {
 }
 
 impl Marked {
-    /// Its type in phx and its id, as far as the ARN tells.
-    pub fn object(&self) -> Option<(&'static str, &str)> {
-        let (service, resource) = parts(&self.arn)?;
-        let ec2 = || resource.split_once('/');
-        match service {
-            "ec2" => {
-                let (kind, id) = ec2()?;
-                let type_name = match kind {
-                    "vpc" => "aws:ec2:Vpc",
-                    "subnet" => "aws:ec2:Subnet",
-                    "internet-gateway" => "aws:ec2:InternetGateway",
-                    "elastic-ip" => "aws:ec2:Eip",
-                    "natgateway" => "aws:ec2:NatGateway",
-                    "route-table" => "aws:ec2:RouteTable",
-                    "security-group" => "aws:ec2:SecurityGroup",
-                    _ => return None,
-                };
-                Some((type_name, id))
-            }
-            "iam" => Some(("aws:iam:Role", resource.strip_prefix("role/")?.rsplit('/').next()?)),
-            "logs" => {
-                let name = resource.strip_prefix("log-group:")?;
-                Some(("aws:logs:LogGroup", name.strip_suffix(":*").unwrap_or(name)))
-            }
-            "s3" if !resource.contains(['/', ':']) => Some(("aws:s3:Bucket", resource)),
-            _ => None,
-        }
+    /// Its type in phx and its id, as far as the ARN tells. Where several types' ARNs look alike, it tells none.
+    pub fn object(&self) -> Option<(&'static str, Option<String>)> {
+        let named = kinds::of(&self.arn)?;
+        let [type_name] = named.types else { return None };
+        Some((*type_name, named.id))
     }
 }
 
@@ -75,19 +58,25 @@ pub async fn marked(aws: &Aws, places: &BTreeSet<ProviderKey>, lineage: &str) ->
         return Ok(Vec::new());
     }
     let here = ProviderKey::default();
-    let places: BTreeSet<&ProviderKey> = places.iter().chain([&here]).collect();
-    let mut looks: BTreeMap<String, (ProviderKey, bool)> = BTreeMap::new();
-    for place in places {
-        looks.entry(aws.region(place).await?).or_insert_with(|| (place.clone(), false));
+    let mut regions = BTreeSet::new();
+    let mut looks = Vec::new();
+    for place in places.iter().chain([&here]) {
+        if regions.insert(aws.region(place).await?) {
+            looks.push(place.clone());
+        }
     }
-    // What IAM has beside roles and users is told of in one region only, whichever region the stack is in.
+    let groups = batch::each(looks.clone(), |place| groups(aws, place));
+    // What belongs to no region (IAM's policies, budgets) or to CloudFront is told of in one region only, whichever the stack is in.
     let global = global_region(&aws.region(&here).await?);
-    looks.entry(global.to_owned()).or_insert_with(|| (ProviderKey(global.to_owned()), true));
-    let tagged = batch::each(looks.into_values(), |(place, only_iam)| tagged(aws, place, only_iam));
-    let (tagged, roles) = futures::try_join!(tagged, roles(aws))?;
+    if regions.insert(global.to_owned()) {
+        looks.push(ProviderKey(global.to_owned()));
+    }
+    let tagged = batch::each(looks, |place| tagged(aws, place));
+    let (tagged, groups, principals) = futures::try_join!(tagged, groups, principals(aws))?;
     let begins = format!("{lineage}.");
     let mut found: BTreeMap<String, Marked> = BTreeMap::new();
-    for one in tagged.into_iter().flatten().chain(roles).filter(|one| one.intent.starts_with(&begins)) {
+    let all = tagged.into_iter().chain(groups).flatten().chain(principals);
+    for one in all.filter(|one| one.intent.starts_with(&begins)) {
         found.entry(one.arn.clone()).or_insert(one);
     }
     Ok(found.into_values().collect())
@@ -98,17 +87,13 @@ fn cx(provider: &ProviderKey) -> Cx {
 }
 
 /// What the tagging API knows of marked objects in a place.
-async fn tagged(aws: &Aws, place: ProviderKey, only_iam: bool) -> Result<Vec<Marked>, CloudError> {
+async fn tagged(aws: &Aws, place: ProviderKey) -> Result<Vec<Marked>, CloudError> {
     let tagging = &aws.tagging(&cx(&place)).await?;
     let filter = TagFilter::builder().key(INTENT_TAG).build();
     let (filter, place) = (&filter, &place);
     batch::pages(move |token| async move {
-        let request = tagging
-            .get_resources()
-            .tag_filters(filter.clone())
-            .resources_per_page(PAGE)
-            .set_resource_type_filters(only_iam.then(|| vec!["iam".to_owned()]))
-            .set_pagination_token(token);
+        let request =
+            tagging.get_resources().tag_filters(filter.clone()).resources_per_page(PAGE).set_pagination_token(token);
         let answer = tagging.read("GetResources", || request.clone().send()).await?;
         let marked = answer.resource_tag_mapping_list.unwrap_or_default().into_iter().filter_map(|resource| {
             let intent = resource.tags.unwrap_or_default().into_iter().find(|tag| tag.key == INTENT_TAG)?.value;
@@ -119,14 +104,54 @@ async fn tagged(aws: &Aws, place: ProviderKey, only_iam: bool) -> Result<Vec<Mar
     .await
 }
 
-/// The account's marked roles.
-async fn roles(aws: &Aws) -> Result<Vec<Marked>, CloudError> {
+/// The marked Auto Scaling groups of a place, of which the tagging API tells nothing.
+#[cfg(feature = "autoscaling")]
+async fn groups(aws: &Aws, place: ProviderKey) -> Result<Vec<Marked>, CloudError> {
+    use aws_sdk_autoscaling::types::Filter;
+
+    let autoscaling = &aws.autoscaling(&cx(&place)).await?;
+    let filter = &Filter::builder().name("tag-key").values(INTENT_TAG).build();
+    let groups = batch::pages(|token| async move {
+        let request = autoscaling
+            .describe_auto_scaling_groups()
+            .filters(filter.clone())
+            .include_instances(false)
+            .max_records(PAGE)
+            .set_next_token(token);
+        let answer = autoscaling.read("DescribeAutoScalingGroups", || request.clone().send()).await?;
+        Ok((answer.auto_scaling_groups.unwrap_or_default(), answer.next_token))
+    });
+    let groups = match groups.await {
+        // Whoever looks after a stack without such groups need not be allowed to list them, and an endpoint may lack them.
+        Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Unsupported) => {
+            tracing::warn!(%error, "orphans among Auto Scaling groups are not looked for");
+            return Ok(Vec::new());
+        }
+        groups => groups?,
+    };
+    let marked = groups.into_iter().filter_map(|group| {
+        let intent = group.tags().iter().find(|tag| tag.key() == Some(INTENT_TAG))?.value()?.to_owned();
+        Some(Marked { arn: group.auto_scaling_group_arn?, intent, provider: place.clone() })
+    });
+    Ok(marked.collect())
+}
+
+/// A build without them knows none.
+#[cfg(not(feature = "autoscaling"))]
+async fn groups(_: &Aws, _: ProviderKey) -> Result<Vec<Marked>, CloudError> {
+    Ok(Vec::new())
+}
+
+/// The account's marked roles and users.
+async fn principals(aws: &Aws) -> Result<Vec<Marked>, CloudError> {
     let here = ProviderKey::default();
     let iam = aws.iam(&cx(&here)).await?;
-    let roles = iam::role_details(&iam).await?;
-    let marked = roles.into_iter().filter_map(|role| {
-        let intent = role.tags().iter().find(|tag| tag.key() == INTENT_TAG)?.value().to_owned();
-        Some(Marked { arn: role.arn?, intent, provider: here.clone() })
+    let (roles, users) = iam::roles_and_users(&iam).await?;
+    let roles = roles.into_iter().map(|role| (role.arn, role.tags));
+    let users = users.into_iter().map(|user| (user.arn, user.tags));
+    let marked = roles.chain(users).filter_map(|(arn, tags)| {
+        let intent = tags.unwrap_or_default().into_iter().find(|tag| tag.key == INTENT_TAG)?.value;
+        Some(Marked { arn: arn?, intent, provider: here.clone() })
     });
     Ok(marked.collect())
 }
@@ -134,6 +159,8 @@ async fn roles(aws: &Aws) -> Result<Vec<Marked>, CloudError> {
 /// What states know of objects.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// Type and id.
+    objects: BTreeSet<(String, String)>,
     /// Service and id.
     ids: BTreeSet<(String, String)>,
     /// Every text among the outputs; ARNs are among them.
@@ -148,6 +175,7 @@ impl Known {
         let deposed = state.deposed.iter().map(|d| (&d.urn, &d.record));
         for (urn, record) in state.resources.iter().chain(deposed) {
             let service = urn.type_name().split(':').nth(1).unwrap_or_default();
+            self.objects.insert((urn.type_name().to_owned(), record.id.clone()));
             self.ids.insert((service.to_owned(), record.id.clone()));
             let arns = record.outputs.values().filter_map(Value::as_str).filter(|text| text.starts_with("arn:"));
             self.texts.extend(arns.map(|arn| arn.strip_suffix(":*").unwrap_or(arn).to_owned()));
@@ -161,8 +189,11 @@ impl Known {
         if self.open.contains(&marked.intent) || self.texts.contains(arn) {
             return true;
         }
+        if let Some(Named { types, id: Some(id) }) = kinds::of(arn) {
+            return types.iter().any(|name| self.objects.contains(&((*name).to_owned(), id.clone())));
+        }
         let Some((service, resource)) = parts(arn) else { return false };
-        // The id is the end of the ARN, after its type and perhaps a path.
+        // Most ids are the end of the ARN, after its type and perhaps a path.
         let ends = resource.char_indices().filter(|(_, c)| matches!(c, '/' | ':')).map(|(at, _)| &resource[at + 1..]);
         std::iter::once(arn)
             .chain([resource])
@@ -175,24 +206,32 @@ impl Known {
 /// stays.
 pub async fn still_there(registry: &Registry, marked: Vec<Marked>) -> Vec<Marked> {
     let nothing = ValueMap::new();
-    let mut groups: BTreeMap<(&str, &ProviderKey), Vec<(&Marked, &str)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &ProviderKey), Vec<(&str, String)>> = BTreeMap::new();
+    // As what each of them may be there.
+    let mut may_be: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for one in &marked {
-        if let Some((type_name, id)) = one.object() {
-            groups.entry((type_name, &one.provider)).or_default().push((one, id));
+        let Some(Named { types, id: Some(id) }) = kinds::of(&one.arn) else { continue };
+        may_be.insert(&one.arn, types.iter().copied().collect());
+        for name in types {
+            groups.entry((*name, &one.provider)).or_default().push((&one.arn, id.clone()));
         }
     }
-    let mut gone = BTreeSet::new();
     for ((type_name, provider), objects) in groups {
         let Some(driver) = registry.get(type_name) else { continue };
         let targets: Vec<ReadTarget<'_>> = objects.iter().map(|(_, id)| ReadTarget { id, inputs: &nothing }).collect();
         match driver.read_many(&cx(provider), &targets).await {
             Ok(answers) => {
-                let answers = objects.iter().zip(answers).filter(|(_, answer)| matches!(answer, Read::Gone));
-                gone.extend(answers.map(|((one, _), _)| one.arn.clone()));
+                for ((arn, _), _) in objects.iter().zip(answers).filter(|(_, answer)| matches!(answer, Read::Gone)) {
+                    if let Some(types) = may_be.get_mut(arn) {
+                        types.remove(type_name);
+                    }
+                }
             }
             Err(error) => tracing::debug!(%error, type_name, "whether these are still there is not known"),
         }
     }
+    let gone: BTreeSet<String> =
+        may_be.into_iter().filter(|(_, types)| types.is_empty()).map(|(arn, _)| arn.to_owned()).collect();
     marked.into_iter().filter(|one| !gone.contains(&one.arn)).collect()
 }
 
@@ -207,17 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn an_arn_tells_type_and_id() {
-        for (arn, object) in [
-            ("arn:aws:ec2:us-west-2:1:vpc/vpc-1", Some(("aws:ec2:Vpc", "vpc-1"))),
-            ("arn:aws:iam::1:role/a/b/deploy", Some(("aws:iam:Role", "deploy"))),
-            ("arn:aws:logs:us-west-2:1:log-group:/app/x:*", Some(("aws:logs:LogGroup", "/app/x"))),
-            ("arn:aws:s3:::bucket", Some(("aws:s3:Bucket", "bucket"))),
-            ("arn:aws:ec2:us-west-2:1:security-group-rule/sgr-1", None),
-            ("nonsense", None),
-        ] {
-            assert_eq!(marked(arn).object(), object, "{arn}");
-        }
+    fn what_may_be_of_several_types_is_told_as_of_none() {
+        let object = |arn: &str| marked(arn).object();
+        let role = ("aws:iam:Role", Some("deploy".to_owned()));
+        assert_eq!(object("arn:aws:iam::1:role/a/b/deploy"), Some(role));
+        assert_eq!(object("arn:aws:rds:us-west-2:1:db-proxy:prx-1"), Some(("aws:rds:DbProxy", None)));
+        assert_eq!(object("arn:aws:ec2:us-west-2:1:security-group-rule/sgr-1"), None);
+        assert_eq!(object("arn:aws:cloudwatch:us-west-2:1:alarm:a"), None);
+        assert_eq!(object("nonsense"), None);
     }
 
     #[test]
@@ -230,6 +266,9 @@ mod tests {
             ("logs:LogGroup", "/app/x"),
             ("s3:Bucket", "bucket"),
             ("ec2:SecurityGroupIngressRule", "sgr-1"),
+            ("eks:NodeGroup", "demo/workers"),
+            ("rds:DbInstance", "main"),
+            ("x:Thing", "deploy"),
         ] {
             state.resources.insert(urn(kind), Record { id: id.into(), ..Record::default() });
         }
@@ -242,11 +281,20 @@ mod tests {
             "arn:aws:logs:us-west-2:1:log-group:/app/x:*",
             "arn:aws:s3:::bucket",
             "arn:aws:ec2:us-west-2:1:security-group-rule/sgr-1",
+            "arn:aws:eks:us-west-2:1:nodegroup/demo/workers/0a-1b",
+            "arn:aws:rds:us-west-2:1:db:main",
+            "arn:aws:x:us-west-2:1:thing/deploy",
         ] {
             assert!(known.has(&marked(arn)), "{arn}");
         }
-        for arn in ["arn:aws:ec2:us-west-2:1:vpc/vpc-2", "arn:aws:logs:us-west-2:1:log-group:deploy", "arn:aws:s3:::b"]
-        {
+        for arn in [
+            "arn:aws:ec2:us-west-2:1:vpc/vpc-2",
+            "arn:aws:logs:us-west-2:1:log-group:deploy",
+            "arn:aws:s3:::b",
+            // Another type's object of the same name.
+            "arn:aws:iam::1:user/deploy",
+            "arn:aws:rds:us-west-2:1:subgrp:main",
+        ] {
             assert!(!known.has(&marked(arn)), "{arn}");
         }
         let intent: Intent = serde_json::from_value(serde_json::json!({

@@ -88,8 +88,19 @@ fn schemas_are_complete() {
         assert!(!schema.doc.is_empty(), "{}", schema.type_name);
         assert!(schema.terraform.is_some(), "{}", schema.type_name);
         // CloudFormation attaches policies as a part of the role, or of the access entry.
-        let inlined =
-            ["aws:acm:CertificateValidation", "aws:cloudcontrol:Resource", "aws:dynamodb:TableItem", "aws:eks:AccessPolicyAssociation", "aws:events:Target", "aws:iam:RolePolicyAttachment", "aws:rds:DbSnapshot", "aws:s3:AccountPublicAccessBlock", "aws:s3:Object", "aws:secretsmanager:SecretVersion"].contains(&schema.type_name);
+        let inlined = [
+            "aws:acm:CertificateValidation",
+            "aws:cloudcontrol:Resource",
+            "aws:dynamodb:TableItem",
+            "aws:eks:AccessPolicyAssociation",
+            "aws:events:Target",
+            "aws:iam:RolePolicyAttachment",
+            "aws:rds:DbSnapshot",
+            "aws:s3:AccountPublicAccessBlock",
+            "aws:s3:Object",
+            "aws:secretsmanager:SecretVersion",
+        ]
+        .contains(&schema.type_name);
         assert_eq!(schema.cloudformation.is_none(), inlined, "{}", schema.type_name);
         assert!(schema.outputs.iter().any(|o| o.name == "id" || o.name == "arn"), "{}", schema.type_name);
         for name in schema.unique {
@@ -100,4 +111,69 @@ fn schemas_are_complete() {
             assert!(!(field.required && field.write_only), "{}.{}", schema.type_name, field.name);
         }
     }
+}
+
+/// All types in one table. It is right only for all services.
+#[cfg(feature = "full")]
+#[test]
+fn types_md_is_up_to_date() {
+    let (path, want) = (manifest("TYPES.md"), types_md());
+    if std::env::var_os("PHX_BLESS").is_some_and(|set| set == "1") {
+        std::fs::write(&path, &want).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    let differs = there.lines().zip(want.lines()).find(|(there, want)| there != want);
+    assert!(
+        there == want,
+        "{} is not what the types are{}\nrenew it: PHX_BLESS=1 cargo test -p phx-aws --features full --test parameters types_md",
+        path.display(),
+        differs.map(|(there, want)| format!(":\n  it says {there}\n  it is   {want}")).unwrap_or_default(),
+    );
+}
+
+#[cfg(feature = "full")]
+fn types_md() -> String {
+    use std::fmt::Write;
+
+    use phx_model::schema::Identity;
+
+    let mut listed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in table(&manifest("../../../shared/api-parameters.tsv")) {
+        let [type_name, _, parameter, ..] = line.as_slice() else { panic!("{line:?}") };
+        listed.entry(type_name.clone()).or_default().push(snake_case(parameter));
+    }
+    let mut schemas = phx_aws::schemas();
+    schemas.sort_by_key(|schema| schema.type_name);
+    let (mut rows, mut all_set, mut all) = (String::new(), 0, 0);
+    for schema in &schemas {
+        let name = |name: Option<&str>| name.map_or("–".to_owned(), |name| format!("`{name}`"));
+        let parameters = listed.get(schema.type_name).map_or("–".to_owned(), |parameters| {
+            let set = parameters.iter().filter(|name| schema.field(name).is_some()).count();
+            all_set += set;
+            all += parameters.len();
+            format!("{set} / {}", parameters.len())
+        });
+        let key: Vec<String> = schema.unique.iter().map(|field| format!("`{field}`")).collect();
+        let identity = match schema.identity {
+            Identity::ClientToken => "the request's token".to_owned(),
+            Identity::NaturalKey if key.is_empty() => "what it belongs to".to_owned(),
+            Identity::NaturalKey => key.join(", "),
+            Identity::IntentTag => "the tag `phx:intent`".to_owned(),
+            Identity::None => "nothing".to_owned(),
+        };
+        let (terraform, cloudformation) = (name(schema.terraform), name(schema.cloudformation));
+        writeln!(rows, "| `{}` | {parameters} | {identity} | {terraform} | {cloudformation} |", schema.type_name)
+            .unwrap();
+    }
+    format!(
+        "# Resource types\n\n\
+         {} types. *Parameters* are those of the operations of AWS's that make and change an object: how many of them are fields of the \
+         type, and how many there are. The others are set in another way or are not for a program to set; `left-out/` says of each why. \
+         Together: {all_set} / {all}. A type without numbers is in no list of parameters. *Found again by* is what an object is known by \
+         whose creation was cut short: a tag with the intent that made it, fields that no two objects share, or the token of the request, \
+         which AWS answers with the same object.\n\n\
+         Made by `tests/parameters.rs`; `PHX_BLESS=1 cargo test -p phx-aws --features full --test parameters types_md` renews it.\n\n\
+         | type | parameters | found again by | Terraform | CloudFormation |\n|---|---|---|---|---|\n{rows}",
+        schemas.len()
+    )
 }

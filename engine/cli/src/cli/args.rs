@@ -203,7 +203,7 @@ pub(crate) struct Up {
     /// Replace this resource; can be repeated
     #[arg(long, value_name = "URN")]
     pub(crate) replace: Vec<String>,
-    /// At most so many steps at once, instead of as many as AWS takes
+    /// At most so many steps work at once; those that wait for the cloud do not count, instead of as many as AWS takes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) parallel: Option<u32>,
     /// Go on with whatever does not need what failed, which is what `up` always does
@@ -220,7 +220,7 @@ pub(crate) struct Destroy {
     /// Only this resource and what needs it (a URN or an unambiguous name); can be repeated
     #[arg(long, value_name = "URN")]
     pub(crate) target: Vec<String>,
-    /// At most so many steps at once, instead of as many as AWS takes
+    /// At most so many steps work at once; those that wait for the cloud do not count, instead of as many as AWS takes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) parallel: Option<u32>,
     #[command(flatten)]

@@ -383,6 +383,24 @@ async fn no_more_steps_run_at_once_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_that_waits_gives_its_place_to_another() {
+    let mut w = World::new();
+    for n in 0..20 {
+        w.p.add(&format!("r{n}"), &[]);
+    }
+    w.settings.parallel = Some(2);
+    {
+        let mut cloud = w.cloud.lock().unwrap();
+        cloud.in_two_steps = true;
+        cloud.wait = Duration::from_secs(60);
+    }
+    let began = tokio::time::Instant::now();
+    w.up().await;
+    assert!(began.elapsed() < Duration::from_secs(70), "they waited one after another: {:?}", began.elapsed());
+    assert_eq!(w.cloud.lock().unwrap().most, 2, "and no more than two worked at once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_destroy_deletes_dependents_first_and_forgets_the_exports() {
     let mut w = World::new();
     w.p.add("a", &[]).add("b", &["a"]);

@@ -417,6 +417,26 @@ fn parts_that_hold_each_others_wholes_are_deleted_by_themselves() {
 }
 
 #[test]
+fn parts_do_not_make_a_long_chain_of_what_could_go_side_by_side() {
+    let mut p = ProgramBuilder::new();
+    p.add("g0", &[]);
+    for n in 1..100 {
+        let (group, peer, rule) = (format!("g{n}"), format!("g{}", n - 1), format!("r{n}"));
+        p.add(&group, &[]);
+        let whole = p.output(&group, "id");
+        p.add_as(&PART, &rule, &[&peer]).set(&rule, "zone", whole);
+    }
+    let state = p.applied();
+    let plan = plan_destroy(&p.program.project, &p.program.stack, &state, &PlanOptions::default()).unwrap();
+    let actions = schedule(&plan, &p.program, &state, &schemas);
+    let calls: Vec<u64> = actions.iter().map(|a| u64::from(!matches!(a.work, Work::Vanish { .. }))).collect();
+    let longest = crate::schedule::longest_way(&actions, &calls);
+    assert!((2..=7).contains(&longest), "{longest} calls one after the other");
+    let own = calls.iter().sum::<u64>() - 100;
+    assert!((15..=25).contains(&own), "{own} of 99 rules take a call of their own");
+}
+
+#[test]
 fn a_part_whose_whole_stays_is_deleted() {
     let mut p = ProgramBuilder::new();
     p.add("whole", &[]).add_as(&PART, "part", &[]);

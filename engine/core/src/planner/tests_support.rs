@@ -35,7 +35,7 @@ pub(crate) static THING: Schema = Schema {
         Field { name: "tags", kind: Kind::Map(&Kind::String), ..FIELD },
     ],
     outputs: &[
-        OutputField { name: "id", kind: Kind::String, doc: "", secret: false, volatile: false },
+        OutputField { name: "id", kind: Kind::Id("ThingId"), doc: "", secret: false, volatile: false },
         OutputField { name: "version", kind: Kind::String, doc: "", secret: false, volatile: true },
     ],
 };
@@ -44,7 +44,15 @@ pub(crate) static THING: Schema = Schema {
 pub(crate) static UNIQUE: Schema = Schema { type_name: "test:unit:Unique", unique: &["size"], ..copy(&THING) };
 
 /// The same, but it is a part of what its `zone` names.
-pub(crate) static PART: Schema = Schema { type_name: "test:unit:Part", vanishes_with: Some("zone"), ..copy(&THING) };
+pub(crate) static PART: Schema = Schema {
+    type_name: "test:unit:Part",
+    vanishes_with: Some("zone"),
+    fields: &[
+        Field { name: "name", replace: true, ..FIELD },
+        Field { name: "zone", kind: Kind::Id("ThingId"), replace: true, ..FIELD },
+    ],
+    ..copy(&THING)
+};
 
 /// What these types are, by name.
 pub(crate) fn schemas(type_name: &str) -> Option<&'static Schema> {

@@ -9,7 +9,7 @@ use aws_sdk_acm::types as sdk;
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::{INTENT_TAG, IntentId};
-use phx_model::typed::{FieldChange, Tags};
+use phx_model::typed::Tags;
 use phx_model::value::Val;
 use phx_model::{Block, CloudError, Input, Outputs, Resource, Value};
 
@@ -80,11 +80,12 @@ pub struct DomainValidationOption {
     pub validation_domain: Input<String>,
 }
 
-/// What of a certificate can be changed. Its being told to the public logs of certificates no longer can.
+/// What of a certificate may be otherwise than usual. Its being told to the public logs of certificates no longer may.
 #[derive(Clone, Debug, Block)]
 pub struct CertificateOptions {
-    /// Whether it can be used outside of AWS, with its private key: `ENABLED` or `DISABLED` (AWS's default).
-    #[field(cloud_default)]
+    /// Whether it can be used outside of AWS, with its private key: `ENABLED` or `DISABLED` (AWS's default). Another value makes a new
+    /// certificate.
+    #[field(replace, cloud_default)]
     pub export: Option<Input<String>>,
     /// Changes how the domains are proved when it is renewed.
     #[field(cloud_default)]
@@ -195,9 +196,11 @@ impl Manage for Certificate {
         change: &CertificateChange,
     ) -> Result<Option<CertificateOutputs>, CloudError> {
         let acm = &aws.acm(cx).await?;
-        if let Some(FieldChange { after: Some(_), .. }) = &change.options {
-            let options = want.options.as_ref().map(to_options);
-            let request = acm.update_certificate_options().certificate_arn(id).set_options(options);
+        // Whether it can be exported is decided when it is made, and not said again.
+        let method = want.options.as_ref().and_then(|o| o.validation_method.as_deref());
+        if let Some(method) = method.filter(|_| change.options.is_some()) {
+            let options = sdk::CertificateOptions::builder().validation_method(method.into()).build();
+            let request = acm.update_certificate_options().certificate_arn(id).options(options);
             acm.write_idempotent("UpdateCertificateOptions", || request.clone().send()).await?;
         }
         if let Some(tags) = &change.tags {

@@ -333,8 +333,8 @@ mod tests {
         let any = tunnel(&sdk::TunnelOption::builder().build());
         let second = tunnel(&there[1]);
         assert_eq!(cidrs(&[]), ["169.254.1.0/30", "169.254.2.0/30"]);
-        assert_eq!(cidrs(&[any.clone()]), ["169.254.1.0/30", "169.254.2.0/30"]);
-        assert_eq!(cidrs(&[second.clone()]), ["169.254.2.0/30", "169.254.1.0/30"]);
+        assert_eq!(cidrs(std::slice::from_ref(&any)), ["169.254.1.0/30", "169.254.2.0/30"]);
+        assert_eq!(cidrs(std::slice::from_ref(&second)), ["169.254.2.0/30", "169.254.1.0/30"]);
         assert_eq!(cidrs(&[any, second]), ["169.254.1.0/30", "169.254.2.0/30"]);
     }
 

@@ -57,7 +57,8 @@ pub struct Cluster {
     pub kubernetes_network_config: Option<Input<KubernetesNetworkConfig>>,
     /// Which logs of the control plane go to CloudWatch Logs. Unset, none.
     pub logging: Option<Input<Logging>>,
-    /// Encrypts secrets with a key of one's own. It can be added to a cluster, and neither be changed nor taken away.
+    /// Encrypts secrets with a key of one's own. It can be added to a cluster, and is not taken away; another key makes a new
+    /// cluster.
     #[field(cloud_default)]
     pub encryption_config: Option<Input<Vec<EncryptionConfig>>>,
     /// Puts the control plane on an Outpost.
@@ -324,7 +325,8 @@ async fn active(eks: &Eks, cx: &Cx, id: &str, update: Option<&Update<'_>>) -> Re
             kind: ErrorKind::NotFound,
             ..eks.unexpected("DescribeCluster", format!("there is no cluster {id}"))
         })?;
-        let settled = settled(&what, &state(&cluster).to_owned(), &problems(&cluster), cluster);
+        let now = state(&cluster).to_owned();
+        let settled = settled(&what, &now, &problems(&cluster), cluster);
         match (settled, update) {
             (Ok(Stage::Ready(_)) | Err(_), Some(update)) if !update.is_over(eks).await? => {
                 Ok(Stage::Waiting("being changed".to_owned()))

@@ -30,14 +30,15 @@ pub struct VpcConfig {
     pub control_plane_egress_mode: Option<Input<String>>,
 }
 
-/// The addresses of Kubernetes services. Only `elastic_load_balancing` can be changed while the cluster exists.
+/// The addresses of Kubernetes services. Only `elastic_load_balancing` can be changed while the cluster exists; another range or another kind of
+/// addresses makes a new cluster.
 #[derive(Clone, Debug, Block)]
 pub struct KubernetesNetworkConfig {
     /// The range of services' IPv4 addresses, /12 to /24 within the private ranges. Unset, EKS takes 10.100.0.0/16 or 172.20.0.0/16.
-    #[field(cloud_default)]
+    #[field(replace, cloud_default)]
     pub service_ipv4_cidr: Option<Input<Ipv4Cidr>>,
     /// What addresses pods and services have: `ipv4` (the default) or `ipv6`.
-    #[field(cloud_default)]
+    #[field(replace, cloud_default)]
     pub ip_family: Option<Input<String>>,
     /// Load balancers made by EKS Auto Mode. It is switched on and off together with `compute_config` and `storage_config`.
     #[field(cloud_default)]
@@ -83,7 +84,7 @@ pub struct Logging {
 #[derive(Clone, Debug, Block)]
 pub struct EncryptionConfig {
     /// What is encrypted: `secrets`, which it is unset. It means little since Kubernetes 1.28, with which EKS encrypts everything.
-    #[field(set, cloud_default)]
+    #[field(replace, set, cloud_default)]
     pub resources: Option<Input<Vec<String>>>,
     /// With which key.
     pub provider: Input<EncryptionProvider>,
@@ -92,7 +93,8 @@ pub struct EncryptionConfig {
 /// The key that Kubernetes' data is encrypted with.
 #[derive(Clone, Debug, Block)]
 pub struct EncryptionProvider {
-    /// The KMS key: symmetric, and in the cluster's region.
+    /// The KMS key: symmetric, and in the cluster's region. Another one makes a new cluster.
+    #[field(replace)]
     pub key_arn: Input<Arn>,
 }
 
@@ -136,9 +138,9 @@ pub struct EtcdPlacement {
 /// How users and roles come to rights in a cluster.
 #[derive(Clone, Debug, Block)]
 pub struct AccessConfig {
-    /// Whether whoever creates the cluster becomes its administrator. EKS's default: yes. It is decided when the cluster is made and cannot be changed;
-    /// EKS never tells it.
-    #[field(cloud_default)]
+    /// Whether whoever creates the cluster becomes its administrator. EKS's default: yes. It is decided when the cluster is made, and
+    /// EKS never tells it: set on a cluster where it was not, it changes nothing.
+    #[field(replace, cloud_default)]
     pub bootstrap_cluster_creator_admin_permissions: Option<Input<bool>>,
     /// `CONFIG_MAP` (the default), `API_AND_CONFIG_MAP` or `API`; changes go in this direction only. Access entries need one of the last two.
     #[field(cloud_default)]

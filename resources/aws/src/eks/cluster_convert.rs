@@ -2,7 +2,6 @@
 
 use aws_sdk_eks::operation::update_cluster_config::builders::UpdateClusterConfigFluentBuilder;
 use aws_sdk_eks::types as sdk;
-use phx_model::typed::FieldChange;
 use phx_model::value::Val;
 use phx_model::{CloudError, Value, ValueMap};
 
@@ -272,28 +271,19 @@ fn remote_network_of(remote: &sdk::RemoteNetworkConfigResponse) -> Option<Remote
         .then_some(RemoteNetworkConfigResolved { remote_node_networks: Some(nodes), remote_pod_networks: Some(pods) })
 }
 
-/// Refuses what EKS cannot change, before anything is changed.
+/// Refuses what EKS cannot add to a cluster, before anything is changed. What it cannot change of what is there makes a new cluster, and does not
+/// come here.
 pub(crate) fn refuse(now: &ClusterResolved, want: &ClusterResolved, change: &ClusterChange) -> Result<(), CloudError> {
     let what = format!("the cluster {}", now.name);
-    let other = |now: Option<String>, want: Option<String>| want.is_some() && now != want;
     if change.kubernetes_network_config.is_some() {
         let (now, want) = (now.kubernetes_network_config.as_ref(), want.kubernetes_network_config.as_ref());
-        let cidr = |n: Option<&KubernetesNetworkConfigResolved>| Some(n?.service_ipv4_cidr?.to_string());
-        let family = |n: Option<&KubernetesNetworkConfigResolved>| n?.ip_family.clone();
-        if other(cidr(now), cidr(want)) {
-            return Err(unchangeable(&what, "kubernetes_network_config.service_ipv4_cidr"));
-        }
-        if other(family(now), family(want)) {
-            return Err(unchangeable(&what, "kubernetes_network_config.ip_family"));
+        // A cluster of the other kind of addresses has no such range.
+        let cidr = |n: Option<&KubernetesNetworkConfigResolved>| n?.service_ipv4_cidr;
+        if cidr(now).is_none() && cidr(want).is_some() {
+            return Err(unchangeable(&what, "kubernetes_network_config.service_ipv4_cidr, where there is none,"));
         }
     }
-    if let Some(FieldChange { before: Some(before), after: Some(after) }) = &change.access_config {
-        let (before, after) =
-            (before.bootstrap_cluster_creator_admin_permissions, after.bootstrap_cluster_creator_admin_permissions);
-        if before.is_some() && after.is_some() && before != after {
-            return Err(unchangeable(&what, "access_config.bootstrap_cluster_creator_admin_permissions"));
-        }
-    }
+    // More of them than there are.
     let changes = change.encryption_config.is_some() && differs::<Cluster>("encryption_config", now, want);
     if changes && now.encryption_config.is_some() {
         return Err(unchangeable(&what, "encryption_config, once it is there,"));

@@ -112,7 +112,8 @@ impl Manage for FargateProfile {
         let what = format!("Fargate profile {id}");
         let profile = until(cx, &what, || async {
             let profile = describe(eks, cluster, name).await?.ok_or_else(|| missing(eks, id))?;
-            settled(&what, &state(&profile).to_owned(), &problems(&profile), profile)
+            let now = state(&profile).to_owned();
+            settled(&what, &now, &problems(&profile), profile)
         });
         Ok(outputs(&profile.await?))
     }

@@ -135,7 +135,8 @@ impl Manage for IdentityProviderConfig {
         let what = format!("identity provider {id}");
         let config = until(cx, &what, || async {
             let config = describe(eks, cluster, name).await?.ok_or_else(|| missing(eks, id))?;
-            settled(&what, &state(&config).to_owned(), &[], config)
+            let now = state(&config).to_owned();
+            settled(&what, &now, &[], config)
         });
         Ok(Some(outputs(id, &config.await?)))
     }

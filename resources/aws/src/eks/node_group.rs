@@ -76,7 +76,8 @@ pub struct NodeGroup {
     /// The Kubernetes taints of the nodes, up to 50.
     #[field(set)]
     pub taints: Option<Input<Vec<Taint>>>,
-    /// The launch template that nodes are made from. Unset, EKS makes one. Only its version can be changed.
+    /// The launch template that nodes are made from. Unset, EKS makes one. Its version can be changed in place; there is no way from EKS's own to
+    /// one of the program's, nor back.
     pub launch_template: Option<Input<NodeLaunchTemplate>>,
     /// How nodes are replaced when a version changes.
     #[field(cloud_default)]

@@ -41,14 +41,14 @@ pub struct Taint {
     pub value: Option<Input<String>>,
 }
 
-/// The launch template that nodes are made from: its id or its name, and never another than the node group was made with.
+/// The launch template that nodes are made from: its id or its name. Another template makes a new node group.
 #[derive(Clone, Debug, Block)]
 pub struct NodeLaunchTemplate {
     /// Its id.
-    #[field(cloud_default)]
+    #[field(replace, cloud_default)]
     pub id: Option<Input<LaunchTemplateId>>,
     /// Its name.
-    #[field(cloud_default)]
+    #[field(replace, cloud_default)]
     pub name: Option<Input<String>>,
     /// Its version, as a number: EKS never tells `$Latest` or `$Default`, so those would always be found changed. Unset, the template's
     /// default when the node group is made.

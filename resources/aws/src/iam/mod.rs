@@ -164,9 +164,13 @@ struct Details {
 }
 
 async fn details(iam: &Iam, kind: EntityType) -> Result<Details, CloudError> {
-    let kind = &kind;
+    details_of(iam, &[kind]).await
+}
+
+async fn details_of(iam: &Iam, kinds: &[EntityType]) -> Result<Details, CloudError> {
     let pages = batch::pages(|marker| async move {
-        let request = iam.get_account_authorization_details().filter(kind.clone()).max_items(PAGE).set_marker(marker);
+        let request = iam.get_account_authorization_details().max_items(PAGE).set_marker(marker);
+        let request = kinds.iter().fold(request, |request, kind| request.filter(kind.clone()));
         let answer = iam.read("GetAccountAuthorizationDetails", || request.clone().send()).await?;
         let next = answer.marker.filter(|_| answer.is_truncated);
         let page = Details {
@@ -190,6 +194,12 @@ async fn details(iam: &Iam, kind: EntityType) -> Result<Details, CloudError> {
 /// All roles of the account with their tags, boundaries, instance profiles, and attached and inline policies.
 pub(crate) async fn role_details(iam: &Iam) -> Result<Vec<RoleDetail>, CloudError> {
     Ok(details(iam, EntityType::Role).await?.roles)
+}
+
+/// All roles and users of the account with their tags, of which the tagging API tells nothing.
+pub(crate) async fn roles_and_users(iam: &Iam) -> Result<(Vec<RoleDetail>, Vec<UserDetail>), CloudError> {
+    let all = details_of(iam, &[EntityType::Role, EntityType::User]).await?;
+    Ok((all.roles, all.users))
 }
 
 /// The ARNs of the managed policies that are attached to a role.

@@ -206,9 +206,7 @@ async fn read(iam: &Iam, name: &str) -> Found<Role> {
 
 /// Reads all roles of the account. One list tells the tags and the boundary, the other the description and the longest session.
 async fn listed(iam: &Iam, targets: &[Target<'_>]) -> Result<Vec<Found<Role>>, CloudError> {
-    let both = targets.iter().any(|t| t.wants("description") || t.wants("max_session_duration"));
-    let roles = async { if both { list(iam).await } else { Ok(Vec::new()) } };
-    let (details, roles) = futures::try_join!(super::role_details(iam), roles)?;
+    let (details, roles) = futures::try_join!(super::role_details(iam), list(iam))?;
     let found = join(targets, &details, &roles);
     // A list may lag behind: only IAM's answer about the one role says that it is gone.
     batch::each(targets.iter().zip(found), |(target, found)| async {
@@ -235,11 +233,7 @@ fn join(targets: &[Target<'_>], details: &[RoleDetail], roles: &[Shown]) -> Vec<
     let details: HashMap<&str, &RoleDetail> = details.iter().filter_map(|d| Some((d.role_name()?, d))).collect();
     let roles: HashMap<&str, &Shown> = roles.iter().map(|r| (r.role_name(), r)).collect();
     let one = |target: &Target<'_>| {
-        let (detail, role) = (details.get(target.id)?, roles.get(target.id));
-        let wants = |field| target.wants(field);
-        if role.is_none() && (wants("description") || wants("max_session_duration")) {
-            return None;
-        }
+        let (detail, role) = (details.get(target.id)?, roles.get(target.id)?);
         let outputs = RoleOutputs {
             role_name: RoleName::new(target.id),
             arn: Arn::new(detail.arn()?),
@@ -249,8 +243,8 @@ fn join(targets: &[Target<'_>], details: &[RoleDetail], roles: &[Shown]) -> Vec<
             role_name: target.id.to_owned(),
             assume_role_policy_document: super::document(detail.assume_role_policy_document()),
             path: detail.path().map(str::to_owned),
-            description: role.and_then(|r| text(r.description())),
-            max_session_duration: role.and_then(|r| r.max_session_duration()),
+            description: text(role.description()),
+            max_session_duration: role.max_session_duration(),
             permissions_boundary: boundary(detail.permissions_boundary()),
             tags: super::from_tags(detail.tags()),
         };

@@ -87,7 +87,9 @@ pub(super) fn is_as_set(shown: &Shown, target: &Target<'_>) -> bool {
         return true;
     }
     let set = |name: &str| target.inputs.get(name).unwrap_or(&Value::Null).clone();
-    let text = |text: &Option<String>| text.clone().filter(|t| !t.is_empty()).map_or(Value::Null, |text| Value::String(text.into()));
+    let text = |text: &Option<String>| {
+        text.clone().filter(|t| !t.is_empty()).map_or(Value::Null, |text| Value::String(text.into()))
+    };
     let tags = shown.tags.iter().filter(|(key, _)| !is_hidden(key));
     let tags = Value::Map(tags.map(|(k, v)| (k.clone(), Value::String(v.clone().into()))).collect());
     let key = shown.kms_key_id.clone().filter(|key| !key.ends_with(OWN_KEY) || target.wants("kms_key_id"));

@@ -186,5 +186,5 @@ fn policies(described: &ParameterMetadata) -> Option<Json> {
     let texts = described.policies().iter().filter_map(|p| p.policy_text());
     let items: Vec<Value> =
         texts.map(|text| Json::parse(text).map_or_else(|_| Value::String(text.into()), |json| json.0)).collect();
-    (!items.is_empty()).then(|| Json(Value::List(items)))
+    (!items.is_empty()).then_some(Json(Value::List(items)))
 }

@@ -463,7 +463,7 @@ fn present(target: &Target<'_>, shown: &Shown, tags: TagMap) -> Found<WebAcl> {
     };
     let mut values = ValueMap::new();
     for field in UPDATED.iter().filter_map(|name| WebAcl::schema().field(name)) {
-        let there = shown.document.get(&form::pascal(field.name));
+        let there = shown.document.get(form::pascal(field.name));
         values.extend(there.and_then(|json| form::from_wire(field, json)).map(|value| (field.name.to_owned(), value)));
     }
     values.insert("name".to_owned(), Value::String(name.name.into()));

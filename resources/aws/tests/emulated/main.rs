@@ -4,6 +4,20 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+#[cfg(feature = "acm")]
+mod acm;
+#[cfg(feature = "autoscaling")]
+mod autoscaling;
+#[cfg(feature = "backup")]
+mod backup;
+#[cfg(feature = "budgets")]
+mod budgets;
+#[cfg(feature = "cloudtrail")]
+mod cloudtrail;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
+#[cfg(feature = "config")]
+mod config;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 #[cfg(feature = "ec2")]
@@ -14,47 +28,33 @@ mod ec2_b;
 mod ecr;
 #[cfg(feature = "eks")]
 mod eks;
+#[cfg(feature = "elbv2")]
+mod elbv2;
+#[cfg(feature = "events")]
+mod events;
+#[cfg(feature = "guardduty")]
+mod guardduty;
 #[cfg(feature = "iam")]
 mod iam;
 #[cfg(feature = "kms")]
 mod kms;
+#[cfg(feature = "logs")]
+mod logs;
+#[cfg(feature = "rds")]
+mod rds;
+#[cfg(feature = "route53")]
+mod route53;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "secretsmanager")]
 mod secretsmanager;
+#[cfg(feature = "securityhub")]
+mod securityhub;
 #[cfg(feature = "sns")]
 mod sns;
 #[cfg(feature = "sqs")]
 mod sqs;
 #[cfg(feature = "ssm")]
 mod ssm;
-#[cfg(feature = "rds")]
-mod rds;
-#[cfg(feature = "backup")]
-mod backup;
-#[cfg(feature = "budgets")]
-mod budgets;
-#[cfg(feature = "cloudtrail")]
-mod cloudtrail;
-#[cfg(feature = "config")]
-mod config;
-#[cfg(feature = "guardduty")]
-mod guardduty;
-#[cfg(feature = "securityhub")]
-mod securityhub;
 #[cfg(feature = "wafv2")]
 mod wafv2;
-#[cfg(feature = "acm")]
-mod acm;
-#[cfg(feature = "autoscaling")]
-mod autoscaling;
-#[cfg(feature = "cloudwatch")]
-mod cloudwatch;
-#[cfg(feature = "elbv2")]
-mod elbv2;
-#[cfg(feature = "events")]
-mod events;
-#[cfg(feature = "logs")]
-mod logs;
-#[cfg(feature = "route53")]
-mod route53;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use phx_model::driver::Read;
 use phx_model::error::ErrorKind;
+use phx_model::schema::Kind;
 use serde_json::{Value, json};
 
 use crate::kit::{self, Answer};
@@ -137,7 +138,8 @@ async fn what_emulators_do_not_keep_of_certificates() {
                 Answer::Json(json!({"CertificateArn": ARN}))
             }
             ("UpdateCertificateOptions", Some(there)) => {
-                there["Certificate"]["Options"] = body["Options"].clone();
+                assert_eq!(body["Options"], json!({"ValidationMethod": "DNS"}));
+                there["Certificate"]["Options"]["ValidationMethod"] = json!("DNS");
                 Answer::Json(json!({}))
             }
             ("DescribeCertificate", Some(there)) => Answer::Json(json!({"Certificate": there["Certificate"]})),
@@ -152,15 +154,19 @@ async fn what_emulators_do_not_keep_of_certificates() {
             _ => Answer::JsonError(400, "ResourceNotFoundException"),
         }
     });
-    let want = |export: &str| {
+    let want = |options: Value| {
         json!({
             "domain_name": "example.com", "subject_alternative_names": ["a.example.com"], "validation_method": "EMAIL",
             "domain_validation_options": [{"domain_name": "a.example.com", "validation_domain": "example.com"}],
-            "key_algorithm": "EC_prime256v1", "options": {"export": export}, "certificate_authority_arn": "arn:aws:acm-pca:x",
+            "key_algorithm": "EC_prime256v1", "options": options, "certificate_authority_arn": "arn:aws:acm-pca:x",
             "managed_by": "CLOUDFRONT", "tags": {"a": "1"}
         })
     };
-    bench.life(CERTIFICATE, want("DISABLED"), &[want("ENABLED")]).await;
+    let plain = json!({"export": "ENABLED"});
+    bench.life(CERTIFICATE, want(plain), &[want(json!({"export": "ENABLED", "validation_method": "DNS"}))]).await;
+    let options = bench.driver(CERTIFICATE).schema().field("options").unwrap();
+    let Kind::Block(parts) = options.kind else { panic!("{options:?}") };
+    assert!(parts.iter().any(|part| part.name == "export" && part.replace), "ACM refuses to change it");
 }
 
 #[tokio::test]

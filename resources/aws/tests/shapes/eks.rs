@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use phx_model::driver::{Delta, Read};
 use phx_model::error::ErrorKind;
+use phx_model::schema::Kind;
 use phx_model::{CloudError, ValueMap};
 use serde_json::{Value, json};
 
@@ -334,20 +335,53 @@ async fn a_change_that_fails_says_why() {
 }
 
 #[tokio::test]
-async fn what_eks_cannot_change_is_refused_before_anything_is_changed() {
-    let bench = changing(json!({"status": "Successful"}));
-    let have = cluster(json!({"access_config": {"bootstrap_cluster_creator_admin_permissions": true}}));
+async fn what_eks_cannot_add_is_refused_before_anything_is_changed() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "GET /clusters/demo" => told(shown(
+            "ACTIVE",
+            json!({
+                "kubernetesNetworkConfig": {"serviceIpv6Cidr": "fd00::/108", "ipFamily": "ipv6"},
+                "encryptionConfig": [{"resources": ["secrets"], "provider": {"keyArn": KEY}}],
+            }),
+        )),
+        other => panic!("{other} is not expected"),
+    });
+    let provider = json!({"provider": {"key_arn": KEY}});
     for (part, want) in [
         ("service_ipv4_cidr", json!({"kubernetes_network_config": {"service_ipv4_cidr": "10.101.0.0/16"}})),
-        ("ip_family", json!({"kubernetes_network_config": {"ip_family": "ipv6"}})),
-        ("bootstrap_cluster", json!({"access_config": {"bootstrap_cluster_creator_admin_permissions": false}})),
+        ("encryption_config", json!({"encryption_config": [provider, provider]})),
     ] {
         let want = cluster(with(want, json!({"version": "1.33"})));
-        let error = update(&bench, "aws:eks:Cluster", "demo", &have, &want).await.unwrap_err();
+        let error = update(&bench, "aws:eks:Cluster", "demo", &cluster(json!({})), &want).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
-        assert!(error.message.contains(part), "{error}");
+        assert!(error.message.contains(part) && error.hint.as_deref().unwrap().contains("--replace"), "{error}");
     }
-    assert!(bench.operations().iter().all(|o| o.starts_with("GET")), "{:?}", bench.operations());
+}
+
+#[tokio::test]
+async fn parts_that_eks_cannot_change_make_a_new_object() {
+    let bench = scripted(|request, _| panic!("{} is not expected", request.operation));
+    for (name, path) in [
+        ("aws:eks:Cluster", "kubernetes_network_config.service_ipv4_cidr"),
+        ("aws:eks:Cluster", "kubernetes_network_config.ip_family"),
+        ("aws:eks:Cluster", "access_config.bootstrap_cluster_creator_admin_permissions"),
+        ("aws:eks:Cluster", "encryption_config.resources"),
+        ("aws:eks:Cluster", "encryption_config.provider.key_arn"),
+        ("aws:eks:NodeGroup", "launch_template.id"),
+        ("aws:eks:NodeGroup", "launch_template.name"),
+    ] {
+        let steps: Vec<&str> = path.split('.').collect();
+        let (last, blocks) = steps.split_last().unwrap();
+        let parts = blocks.iter().fold(bench.driver(name).schema().fields, |fields, step| {
+            let field = fields.iter().find(|f| f.name == *step).unwrap();
+            assert!(!field.replace, "{name}: not all of {step} is decided for good");
+            match field.kind {
+                Kind::Block(parts) | Kind::List(&Kind::Block(parts)) => parts,
+                _ => panic!("{name}: {step} is no block"),
+            }
+        });
+        assert!(parts.iter().any(|f| f.name == *last && f.replace), "{name}.{path}");
+    }
 }
 
 #[tokio::test]

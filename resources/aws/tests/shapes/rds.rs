@@ -59,7 +59,7 @@ async fn update(bench: &Bench, name: &str, id: &str, have: &Value, want: &Value)
             before: before.get(n).cloned().unwrap_or_else(null),
             after: after.get(n).cloned().unwrap_or_else(null),
         };
-        (n.clone(), delta)
+        (n.to_string(), delta)
     });
     let change: BTreeMap<String, Delta> = changed.collect();
     bench.driver(name).update(&bench.cx, id, &after, &change).await.map(drop)

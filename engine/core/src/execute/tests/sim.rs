@@ -36,6 +36,8 @@ pub(super) struct Cloud {
     /// Whether creating leaves something for `finish` to do.
     pub(super) in_two_steps: bool,
     pub(super) unreadable: bool,
+    /// How long finishing waits, without working.
+    pub(super) wait: Duration,
     running: usize,
     pub(super) most: usize,
 }
@@ -123,7 +125,11 @@ impl Driver for Sim {
         Self::answer(fault, Created { outputs: outputs(&id), id, complete: !cloud.in_two_steps })
     }
 
-    async fn finish(&self, _: &Cx, id: &str, want: &ValueMap) -> Result<Option<ValueMap>, CloudError> {
+    async fn finish(&self, cx: &Cx, id: &str, want: &ValueMap) -> Result<Option<ValueMap>, CloudError> {
+        let wait = self.cloud.lock().unwrap().wait;
+        if !wait.is_zero() {
+            cx.pause(tokio::time::sleep(wait)).await;
+        }
         let fault = self.call("finish", &name_of(want)).await;
         Self::refusal(fault)?;
         self.cloud.lock().unwrap().objects.insert(id.to_owned(), want.clone());
