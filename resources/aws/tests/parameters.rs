@@ -162,18 +162,19 @@ fn types_md() -> String {
             Identity::None => "nothing".to_owned(),
         };
         let (terraform, cloudformation) = (name(schema.terraform), name(schema.cloudformation));
-        writeln!(rows, "| `{}` | {parameters} | {identity} | {terraform} | {cloudformation} |", schema.type_name)
+        let (type_name, fields) = (schema.type_name, schema.fields.len());
+        writeln!(rows, "| `{type_name}` | {fields} | {parameters} | {identity} | {terraform} | {cloudformation} |")
             .unwrap();
     }
     format!(
         "# Resource types\n\n\
          {} types. *Parameters* are those of the operations of AWS's that make and change an object: how many of them are fields of the \
-         type, and how many there are. The others are set in another way or are not for a program to set; `left-out/` says of each why. \
-         Together: {all_set} / {all}. A type without numbers is in no list of parameters. *Found again by* is what an object is known by \
-         whose creation was cut short: a tag with the intent that made it, fields that no two objects share, or the token of the request, \
-         which AWS answers with the same object.\n\n\
+         type, and how many there are. The others are set in another way (parts of one as fields of their own, tags as `tags`) or are not for a \
+         program to set; `left-out/` says of each why. Together: {all_set} / {all}. A type without these numbers is in no list of parameters. \
+         *Found again by* is what an object is known by whose creation was cut short: a tag with the intent that made it, fields that no two \
+         objects share, the token of the request, which AWS answers with the same object, or, where there is one only, what it belongs to.\n\n\
          Made by `tests/parameters.rs`; `PHX_BLESS=1 cargo test -p phx-aws --features full --test parameters types_md` renews it.\n\n\
-         | type | parameters | found again by | Terraform | CloudFormation |\n|---|---|---|---|---|\n{rows}",
+         | type | fields | parameters | found again by | Terraform | CloudFormation |\n|---|---|---|---|---|---|\n{rows}",
         schemas.len()
     )
 }

@@ -40,6 +40,8 @@ mod iam;
 mod kms;
 #[cfg(feature = "logs")]
 mod logs;
+#[cfg(feature = "full")]
+mod orphans;
 #[cfg(feature = "rds")]
 mod rds;
 #[cfg(feature = "route53")]

@@ -169,7 +169,7 @@ async fn a_log_groups_policy_is_changed_by_its_revision() {
         match request.operation.as_str() {
             "DescribeResourcePolicies" => {
                 assert_eq!(request.body["resourceArn"], arn);
-                return Answer::Json(json!({"resourcePolicies": kept.iter().collect::<Vec<_>>()}));
+                Answer::Json(json!({"resourcePolicies": kept.iter().collect::<Vec<_>>()}))
             }
             "PutResourcePolicy" => {
                 let expected = kept.as_ref().map_or(Value::Null, |k| k["revisionId"].clone());

@@ -374,7 +374,7 @@ async fn storage_that_rds_added_is_not_taken_back_by_another_change() {
     assert_eq!(said(&bench.requests()[1], "AllocatedStorage"), Some("25"));
     let fixed = with(instance("main"), json!({"allocated_storage": 20}));
     update(&bench, "aws:rds:DbInstance", "main", &have, &fixed).await.unwrap();
-    let modify = bench.requests().into_iter().filter(|r| r.operation == "ModifyDBInstance").next_back().unwrap();
+    let modify = bench.requests().into_iter().rfind(|r| r.operation == "ModifyDBInstance").unwrap();
     assert_eq!(said(&modify, "MaxAllocatedStorage"), Some("25"));
     let sent: Vec<String> = names(&modify).into_iter().collect();
     assert_eq!(sent, ["Action", "ApplyImmediately", "DBInstanceIdentifier", "MaxAllocatedStorage", "Version"]);
