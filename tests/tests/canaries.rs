@@ -155,7 +155,6 @@ fn through_every_path(project: &Project, moto: &Emulator) {
 }
 
 #[test]
-#[ignore = "written at the end of a session and not yet run once: run it, mend what it finds, and take this line away"]
 fn with_the_state_in_a_folder() {
     let moto = Emulator::moto();
     let project = Project::copy("examples/partner")
@@ -168,7 +167,6 @@ fn with_the_state_in_a_folder() {
 }
 
 #[test]
-#[ignore = "written at the end of a session and not yet run once: run it, mend what it finds, and take this line away"]
 fn with_the_state_in_s3_and_the_key_in_kms() {
     let moto = Emulator::moto();
     let store = Emulator::moto();

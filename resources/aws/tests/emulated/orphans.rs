@@ -14,7 +14,7 @@ use crate::kit::{self, fields, intent};
 #[tokio::test]
 async fn marked_objects_are_known_until_they_are_gone() {
     let moto = Emulator::moto();
-    let bench = kit::emulated(&moto.url());
+    let bench = kit::cbor::translated(&moto.url());
     let document = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let mut state = State::empty("line");
@@ -23,8 +23,8 @@ async fn marked_objects_are_known_until_they_are_gone() {
     for (type_name, want) in [
         (
             "aws:cloudwatch:MetricAlarm",
-            json!({"alarm_name": "busy", "comparison_operator": "GreaterThanThreshold",
-            "evaluation_periods": 1, "metric_name": "m", "namespace": "n", "period": 60, "statistic": "Sum", "threshold": 1.0}),
+            json!({"alarm_name": "busy", "comparison_operator": "GreaterThanThreshold", "evaluation_periods": 1,
+            "metric_name": "m", "namespace": "n", "period": 60, "statistic": "Sum", "threshold": 1.0}),
         ),
         (
             "aws:dynamodb:Table",
