@@ -76,10 +76,17 @@ pub async fn marked(aws: &Aws, places: &BTreeSet<ProviderKey>, lineage: &str) ->
     let begins = format!("{lineage}.");
     let mut found: BTreeMap<String, Marked> = BTreeMap::new();
     let all = tagged.into_iter().chain(groups).flatten().chain(principals);
-    for one in all.filter(|one| one.intent.starts_with(&begins)) {
+    for one in all.filter(|one| one.intent.starts_with(&begins) && !is_copy(&one.arn)) {
         found.entry(one.arn.clone()).or_insert(one);
     }
     Ok(found.into_values().collect())
+}
+
+/// Whether AWS itself made the object of one of phx's, and copied its tags along: automated snapshots and backups' recovery points.
+fn is_copy(arn: &str) -> bool {
+    [":snapshot:rds:", ":cluster-snapshot:rds:", ":snapshot:awsbackup:", ":recovery-point:", ":snapshot/", ":image/"]
+        .iter()
+        .any(|form| arn.contains(form))
 }
 
 fn cx(provider: &ProviderKey) -> Cx {
@@ -243,6 +250,18 @@ mod tests {
 
     fn marked(arn: &str) -> Marked {
         Marked { arn: arn.into(), intent: "line.op.1".into(), provider: ProviderKey::default() }
+    }
+
+    #[test]
+    fn copies_that_aws_makes_are_no_orphans() {
+        for arn in
+            ["arn:aws:rds:us-west-2:1:snapshot:rds:db-2026-11-25", "arn:aws:backup:us-west-2:1:recovery-point:0a1b"]
+        {
+            assert!(is_copy(arn), "{arn}");
+        }
+        for arn in ["arn:aws:rds:us-west-2:1:snapshot:mine", "arn:aws:ec2:us-west-2:1:volume/vol-0a1b"] {
+            assert!(!is_copy(arn), "{arn}");
+        }
     }
 
     #[test]

@@ -115,7 +115,6 @@ async fn a_hundred_are_read_with_one_list() {
     let policies = json!([{"policy_name": "inline", "policy_document": document()}]);
     let managed = json!(["arn:aws:iam::aws:policy/View"]);
     for (name, id, want) in [
-        ("Role", "r#_x", json!({"role_name": "r#_x", "assume_role_policy_document": document(), "tags": {"a": "b"}})),
         (
             "RolePolicy",
             "r#_x/inline",
