@@ -198,12 +198,12 @@ mod tests {
                 op: StepOp::Create,
                 message,
                 elapsed_ms: 1,
-                usual_ms: Some(94_000),
+                usual_ms: Some(47_000),
             },
             began,
         );
         insta::assert_snapshot!(board.draw(began + Duration::from_secs(41)), @r"
-          creating nat-a  aws:ec2:NatGateway 41 s of ~1 min 34 s  nat gateway is pending
+          creating nat-a  aws:ec2:NatGateway 41 s of ~47 s  nat gateway is pending
           creating nat-b  aws:ec2:NatGateway 40 s
         0 of 14 steps done · 41 s
         ");
