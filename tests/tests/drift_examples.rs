@@ -253,6 +253,8 @@ fn action(service: &str, operation: &str) -> String {
         ("s3", "ListBuckets") => "ListAllMyBuckets",
         ("s3", "ListObjectVersions") => "ListBucketVersions",
         ("s3", "GetBucketEncryption") => "GetEncryptionConfiguration",
+        ("s3", "GetBucketLifecycleConfiguration") => "GetLifecycleConfiguration",
+        ("s3", "GetBucketReplication") => "GetReplicationConfiguration",
         ("s3", "GetPublicAccessBlock") => "GetBucketPublicAccessBlock",
         ("s3", "GetObjectLockConfiguration") => "GetBucketObjectLockConfiguration",
         (_, "GetResources") => return "tag:GetResources".to_owned(),
@@ -280,7 +282,11 @@ fn the_policy_lets_it_read_every_type_and_change_nothing() {
     for service in ["ec2", "iam", "logs", "s3"] {
         let mut operations = BTreeSet::new();
         for file in std::fs::read_dir(workspace().join("resources/aws/src").join(service)).unwrap() {
-            reads(&std::fs::read_to_string(file.unwrap().path()).unwrap(), &mut operations);
+            let file = file.unwrap();
+            // To read an object as a resource is to read data: whoever manages one allows it of its bucket.
+            if !file.file_name().to_string_lossy().starts_with("object") {
+                reads(&std::fs::read_to_string(file.path()).unwrap(), &mut operations);
+            }
         }
         assert!(!operations.is_empty(), "{service}: no operation was found");
         for operation in operations {
