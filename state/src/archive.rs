@@ -9,7 +9,7 @@ use phx_model::store::{Import, Operation, StoreError};
 use phx_model::urn::{ProjectName, StackName};
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Checkpoint, MAX_CHECKPOINT, Unreadable, sha256};
+use crate::wire::{self, Checkpoint, MAX_CHECKPOINT, Unreadable, sha256};
 
 /// What a document says it is.
 const KIND: &str = "phx-state-export";
@@ -72,9 +72,10 @@ struct Stored {
 }
 
 impl Archive {
-    fn body(&self) -> Body<'_> {
+    /// In the form of that version.
+    fn body(&self, format: u32) -> Body<'_> {
         Body {
-            format: FORMAT,
+            format,
             kind: KIND,
             project: &self.project,
             stack: &self.stack,
@@ -87,8 +88,8 @@ impl Archive {
         }
     }
 
-    fn sum(&self) -> serde_json::Result<String> {
-        Ok(sha256(&serde_json::to_vec(&self.body())?))
+    fn sum(&self, format: u32) -> serde_json::Result<String> {
+        Ok(sha256(&serde_json::to_vec(&self.body(format))?))
     }
 
     /// The document. Fails, naming the resource, if something in the state has no stored form (a secret that is not sealed).
@@ -96,7 +97,7 @@ impl Archive {
         // It names what stands in the way, where there is something.
         Checkpoint::encode(&self.state)?;
         let written = || -> serde_json::Result<Vec<u8>> {
-            let mut bytes = serde_json::to_vec_pretty(&Written { body: self.body(), sha256: self.sum()? })?;
+            let mut bytes = serde_json::to_vec_pretty(&Written { body: self.body(FORMAT), sha256: self.sum(FORMAT)? })?;
             bytes.push(b'\n');
             Ok(bytes)
         };
@@ -123,17 +124,18 @@ impl Archive {
         let stored: Stored =
             serde_json::from_slice(bytes).map_err(|e| damaged(format!("it is not an exported state: {e}")))?;
         let Stored { format, kind, project, stack, exported, by, lineage, serial, history, state, sha256 } = stored;
-        if (format, kind.as_str(), state.format) != (FORMAT, KIND, FORMAT) {
+        if kind != KIND || !(1..=FORMAT).contains(&format) || !(1..=FORMAT).contains(&state.format) {
             return Err(damaged(format!("its format is {format}, and its state's {}", state.format)));
         }
-        let archive = Self { project, stack, exported, by, state, history };
-        let found = archive.sum().map_err(|e| damaged(e.to_string()))?;
+        let mut archive = Self { project, stack, exported, by, state, history };
+        let found = archive.sum(format).map_err(|e| damaged(e.to_string()))?;
         if found != sha256 {
             return Err(damaged(format!("its SHA-256 is {found}, and should be {sha256}")));
         }
         if (&lineage, serial) != (&archive.state.lineage, archive.state.serial) {
             return Err(damaged("its state is not the one that it says it is".into()));
         }
+        archive.state = wire::migrated(archive.state);
         match crate::sound(&archive.stack, &archive.state).into_iter().next() {
             Some(why) => Err(damaged(why)),
             None => Ok(archive),

@@ -183,7 +183,7 @@ impl Checkpoint {
         let state: State =
             serde_json::from_slice(bytes).map_err(|e| newer_or(bytes, format!("it is not a checkpoint: {e}")))?;
         known(state.format)?;
-        Ok(state)
+        Ok(migrated(state))
     }
 }
 
@@ -259,6 +259,7 @@ fn describe(entry: &Entry) -> String {
         Entry::Key { header } => format!("the key {}", header.id),
         Entry::Secret { name, .. } => format!("the secret {name:?}"),
         Entry::Took { .. } => "how long the run's steps took".to_owned(),
+        Entry::Provider { key, .. } => format!("what the place {:?} is", key.0),
     }
 }
 
@@ -376,11 +377,16 @@ fn decode_line<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
 
 fn known(format: u32) -> Result<(), Unreadable> {
     match format {
-        // Format 1 is the first. A second one will be migrated here, where it is read.
-        FORMAT => Ok(()),
+        1..=FORMAT => Ok(()),
         0 => Err(Unreadable::Damaged("its format is 0, which there never was".into())),
         newer => Err(Unreadable::Newer(newer.into())),
     }
+}
+
+/// A state of an earlier format in the present one. Format 2 has more fields than format 1 and no other ones, and what is left out of one is the
+/// same in both.
+pub(crate) fn migrated(state: State) -> State {
+    State { format: FORMAT, ..state }
 }
 
 /// Bytes that do not read as they should may be of a newer format, whatever else that format has changed: it still says so itself.
@@ -458,7 +464,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_says_so_even_if_nothing_else_is_as_expected() {
-        for text in [r#"{"format":2}"#, r#"{"x":[1],"format":4294967297,"sum":0}"#] {
+        for text in [r#"{"format":3}"#, r#"{"x":[1],"format":4294967297,"sum":0}"#] {
             assert!(matches!(Head::decode(text.as_bytes()), Err(Unreadable::Newer(_))), "{text}");
             assert!(matches!(Checkpoint::decode(text.as_bytes(), ""), Err(Unreadable::Newer(_))), "{text}");
             assert!(matches!(Chain::start("").decode(text.as_bytes()), Err(Unreadable::Newer(_))), "{text}");

@@ -135,10 +135,10 @@ async fn a_newer_format_is_refused_and_nothing_touched() {
             name => folder(root.path()).join(name),
         };
         let good = fs::read_to_string(&path).unwrap();
-        let newer = good.replacen("\"format\":1", "\"format\":2", 1);
+        let newer = good.replacen("\"format\":2", "\"format\":3", 1);
         fs::write(&path, &newer).unwrap();
         let said = found(root.path(), &path).await;
-        assert!(said.contains("format 2") && said.contains("nothing was changed"), "{said}");
+        assert!(said.contains("format 3") && said.contains("nothing was changed"), "{said}");
         assert_eq!(fs::read_to_string(&path).unwrap(), newer);
         fs::write(&path, good).unwrap();
     }

@@ -15,7 +15,7 @@ use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
     ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
 };
-use common::{entries, holder, next, operation, recorded, stack, urn};
+use common::{entries, entries_2, holder, next, operation, operation_2, recorded, stack, urn};
 use phx_model::Value;
 use phx_model::state::{Entry, State};
 use phx_model::store::{Holder, Store, StoreError};
@@ -367,17 +367,17 @@ async fn a_newer_format_is_refused_and_nothing_changed() {
     written(&ready).await;
     let hand = ready.by_hand();
     for sort in ["stack#head", "stack#lease"] {
-        hand.set(sort, "format", AttributeValue::N("2".into())).await;
+        hand.set(sort, "format", AttributeValue::N("3".into())).await;
         let before = hand.items().await;
         for result in [
             ready.store.load(&stack()).await.map(drop),
             ready.store.acquire(&stack(), &holder()).await.map(drop),
             ready.store.rollback(&stack(), &holder(), None).await.map(drop),
         ] {
-            assert!(matches!(result, Err(StoreError::Newer { found: 2, .. })), "{result:?}");
+            assert!(matches!(result, Err(StoreError::Newer { found: 3, .. })), "{result:?}");
         }
         assert_eq!(hand.items().await, before);
-        hand.set(sort, "format", AttributeValue::N("1".into())).await;
+        hand.set(sort, "format", AttributeValue::N("2".into())).await;
     }
     ready.store.load(&stack()).await.unwrap().unwrap();
 }
@@ -523,8 +523,10 @@ async fn init_leaves_what_others_have_set_in_place() {
 /// A stack as format 1 was first written: its items (but for the partition) and its objects. `PHX_WRITE_FIXTURES=1` writes it anew, which is right
 /// only before the first release of a format.
 #[tokio::test(flavor = "multi_thread")]
-async fn format_1_is_read() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1-s3.json");
+async fn every_format_is_read() {
+    let path = |format: u32| {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/v{format}-s3.json"))
+    };
     if std::env::var_os("PHX_WRITE_FIXTURES").is_some() {
         let ready = Ready::new("ministack", "write", "").await;
         let store = ready.store.clone().spilling_above(600);
@@ -533,33 +535,35 @@ async fn format_1_is_read() {
         session.append(&[recorded("gone")]).await.unwrap();
         state.apply(&recorded("gone")).unwrap();
         session.checkpoint(&next(&state)).await.unwrap();
-        session.record(&operation()).await.unwrap();
-        for batch in entries().chunks(3) {
+        session.record(&operation_2()).await.unwrap();
+        for batch in entries_2().chunks(3) {
             session.append(batch).await.unwrap();
         }
         session.release().await.unwrap();
-        std::fs::write(&path, format!("{:#}\n", ready.by_hand().dump().await)).unwrap();
+        std::fs::write(path(2), format!("{:#}\n", ready.by_hand().dump().await)).unwrap();
     }
-    let fixture: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    let ready = Ready::new("ministack", "format", "").await;
-    ready.by_hand().restore(&fixture).await;
+    for (format, entries, operation) in [(1, entries(), operation()), (2, entries_2(), operation_2())] {
+        let fixture: serde_json::Value = serde_json::from_slice(&std::fs::read(path(format)).unwrap()).unwrap();
+        let ready = Ready::new("ministack", &format!("format{format}"), "").await;
+        ready.by_hand().restore(&fixture).await;
 
-    let store = &ready.store;
-    assert_eq!(store.stacks().await.unwrap(), [stack()]);
-    let state = store.load(&stack()).await.unwrap().unwrap();
-    let mut expected = State { serial: 1, ..State::empty(state.lineage.clone()) };
-    expected.apply(&recorded("gone")).unwrap();
-    expected.fold(&entries()).unwrap();
-    assert_eq!(state, expected);
-    assert_eq!(store.history(&stack()).await.unwrap(), [operation()]);
-    assert_eq!(store.lease(&stack()).await.unwrap(), None);
-    // It goes on in the journal it found.
-    let session = store.acquire(&stack(), &holder()).await.unwrap();
-    assert_eq!((session.state(), session.lease().generation), (&expected, 2));
-    session.append(&[recorded("new")]).await.unwrap();
-    expected.apply(&recorded("new")).unwrap();
-    session.checkpoint(&next(&expected)).await.unwrap();
-    session.release().await.unwrap();
-    assert_eq!(store.load(&stack()).await.unwrap().unwrap(), next(&expected));
-    assert!(!ready.by_hand().keys().await.iter().any(|k| k.contains("/journal/")));
+        let store = &ready.store;
+        assert_eq!(store.stacks().await.unwrap(), [stack()]);
+        let state = store.load(&stack()).await.unwrap().unwrap();
+        let mut expected = State { serial: 1, ..State::empty(state.lineage.clone()) };
+        expected.apply(&recorded("gone")).unwrap();
+        expected.fold(&entries).unwrap();
+        assert_eq!(state, expected);
+        assert_eq!(store.history(&stack()).await.unwrap(), [operation]);
+        assert_eq!(store.lease(&stack()).await.unwrap(), None);
+        // It goes on in the journal it found.
+        let session = store.acquire(&stack(), &holder()).await.unwrap();
+        assert_eq!((session.state(), session.lease().generation), (&expected, 2));
+        session.append(&[recorded("new")]).await.unwrap();
+        expected.apply(&recorded("new")).unwrap();
+        session.checkpoint(&next(&expected)).await.unwrap();
+        session.release().await.unwrap();
+        assert_eq!(store.load(&stack()).await.unwrap().unwrap(), next(&expected));
+        assert!(!ready.by_hand().keys().await.iter().any(|k| k.contains("/journal/")));
+    }
 }

@@ -291,6 +291,37 @@ async fn what_cannot_be_told_is_not_guessed_at() {
     assert_eq!(session.state().resources.len(), 2);
 }
 
+/// As an emulator does that undoes one attempt when a repetition of it fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_refusal_for_no_reason_is_not_believed() {
+    let ready = Ready::new("ministack", "contradiction", "").await;
+    let session = ready.store.acquire(&stack("s"), &holder()).await.unwrap();
+    session.append(&[recorded("a")]).await.unwrap();
+    for refusals in [1, 3] {
+        let left = Mutex::new(refusals);
+        ready.wire.decide(move |_, what| match what {
+            "TransactWriteItems" if *left.lock().unwrap() > 0 => {
+                *left.lock().unwrap() -= 1;
+                Fate::Refused(412)
+            }
+            _ => Fate::Passes,
+        });
+        session.append(&[recorded(&format!("b{refusals}"))]).await.unwrap();
+    }
+    let checkpoint = next(&ready.other().load(&stack("s")).await.unwrap().unwrap());
+    let once = Mutex::new(true);
+    ready.wire.decide(move |_, what| match what {
+        "TransactWriteItems" if std::mem::take(&mut *once.lock().unwrap()) => Fate::Refused(412),
+        _ => Fate::Passes,
+    });
+    session.checkpoint(&checkpoint).await.unwrap();
+    assert_eq!(ready.other().load(&stack("s")).await.unwrap().unwrap().resources.len(), 3);
+    // One that goes on for ever is told, and ends the session.
+    ready.wire.decide(|_, what| if what == "TransactWriteItems" { Fate::Refused(412) } else { Fate::Passes });
+    let error = session.append(&[recorded("c")]).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Io { .. }), "{error}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_write_goes_on_to_its_end_when_nobody_waits_for_it() {
     let ready = Ready::new("ministack", "dropped", "").await;

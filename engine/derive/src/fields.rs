@@ -317,6 +317,8 @@ impl Fields {
             let Field { name, doc, replace, secret, write_only, cloud_default, set, .. } = f;
             let val = f.val(model);
             let required = f.shape == Shape::Required;
+            let ty = &f.ty;
+            let rust = quote!(#ty).to_string().replace(' ', "");
             let normalize = match &f.normalize {
                 Some(path) => quote!(#model::__private::Some(#path)),
                 None => quote!(#model::__private::None),
@@ -325,6 +327,7 @@ impl Fields {
                 #model::schema::Field {
                     name: #name,
                     kind: <#val as #model::value::Val>::KIND,
+                    rust: #rust,
                     doc: #doc,
                     required: #required,
                     replace: #replace,

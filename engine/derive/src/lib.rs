@@ -45,7 +45,7 @@ pub fn derive_resource(input: TokenStream) -> TokenStream {
 /// Makes a struct the outputs of a resource type: what the cloud decides.
 ///
 /// A field's type is a value or an `Option` of one. Attributes of a field, `#[output(…)]`: `secret` (kept from view and encrypted in state) and
-/// `volatile` (an update of the object may change it). `#[outputs(crate = path)]` as for [`Resource`](macro@Resource).
+/// `volatile` (an update of the object may change it; `volatile(size, kind)`: one that changes one of these fields). `#[outputs(crate = path)]` as for [`Resource`](macro@Resource).
 ///
 /// For a struct `SubnetOutputs` it writes `SubnetOutputsHandles`, with a method per output that gives a typed reference
 /// to it, and the implementation of `phx_model::typed::OutputSet`.

@@ -21,6 +21,8 @@ struct Output<'a> {
     optional: bool,
     secret: bool,
     volatile: bool,
+    /// The fields whose changes change it; empty for those that any may change.
+    follows: Vec<String>,
 }
 
 fn read<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> syn::Result<Vec<Output<'a>>> {
@@ -32,12 +34,18 @@ fn read<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> syn::Result<Vec<
             mistakes.at(ident, "an output cannot be called `urn`: `handle.urn()` is the resource's own name");
         }
         let inner = argument_of(&field.ty, "Option");
-        let (mut secret, mut volatile) = (false, false);
+        let (mut secret, mut volatile, mut follows) = (false, false, Vec::new());
         each_nested(&field.attrs, "output", mistakes, |meta, _| {
             if meta.path.is_ident("secret") {
                 secret = true;
             } else if meta.path.is_ident("volatile") {
                 volatile = true;
+                if meta.input.peek(syn::token::Paren) {
+                    meta.parse_nested_meta(|field| {
+                        follows.push(field.path.require_ident()?.unraw().to_string());
+                        Ok(())
+                    })?;
+                }
             } else {
                 return Err(unknown(meta, "output", ATTRIBUTES));
             }
@@ -52,6 +60,7 @@ fn read<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> syn::Result<Vec<
             optional: inner.is_some(),
             secret,
             volatile,
+            follows,
         });
     }
     Ok(list)
@@ -77,7 +86,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
         }
     });
     let schema = list.iter().map(|o| {
-        let Output { name, doc, ty, secret, volatile, .. } = o;
+        let Output { name, doc, ty, secret, volatile, follows, .. } = o;
         quote! {
             #model::schema::OutputField {
                 name: #name,
@@ -85,6 +94,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
                 doc: #doc,
                 secret: #secret,
                 volatile: #volatile,
+                follows: &[#(#follows),*],
             }
         }
     });

@@ -8,6 +8,7 @@ use crate::typed::FieldChange;
 use crate::value::{REDACTED, Val, Value, ValueError, ValueMap};
 
 pub use crate::driver::Delta;
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::clone::Clone;
 pub use std::collections::BTreeMap;
 pub use std::convert::Into;

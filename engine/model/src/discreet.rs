@@ -14,12 +14,13 @@ use crate::value::{REDACTED, Value, ValueMap};
 /// Shorter texts are left: they are no secrets worth the name, and cutting them out of a sentence would leave nothing of it.
 const SHORTEST: usize = 3;
 
-/// The secret texts that a call is made with, as a cloud may quote them.
+/// The secret texts that a call is made with, as a cloud (or a command, or a server) may quote them.
 #[derive(Default)]
-struct Secrets(Vec<String>);
+pub struct Secrets(Vec<String>);
 
 impl Secrets {
-    fn of<'v>(values: impl IntoIterator<Item = &'v Value>) -> Self {
+    /// Those in some values.
+    pub fn of<'v>(values: impl IntoIterator<Item = &'v Value>) -> Self {
         let mut secrets = Self::default();
         values.into_iter().for_each(|value| secrets.collect(value, false));
         // The longest first: one may be part of another.
@@ -52,7 +53,8 @@ impl Secrets {
         }
     }
 
-    fn hide(&self, text: &mut String) {
+    /// Puts [`REDACTED`] in the place of each of them in a text.
+    pub fn hide(&self, text: &mut String) {
         for secret in &self.0 {
             if text.contains(secret.as_str()) {
                 *text = text.replace(secret.as_str(), REDACTED);
@@ -137,6 +139,12 @@ impl Driver for Discreet {
     async fn find(&self, cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Option<Created>, CloudError> {
         let secrets = Arc::new(Secrets::of(want.values()));
         self.0.find(&secrets.around(cx), want, intent).await.map_err(|e| secrets.hide_in(e))
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({})", self.0.len())
     }
 }
 

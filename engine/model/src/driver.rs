@@ -2,7 +2,7 @@
 //!
 //! Typed implementations are written against a provider crate's own trait (`phx_aws::Manage`) and adapted to this one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use crate::discreet::Discreet;
 use crate::error::CloudError;
+use crate::provider::Provider;
 use crate::schema::Schema;
 use crate::state::{IntentId, ProviderKey};
 use crate::value::{Value, ValueMap};
@@ -154,10 +155,21 @@ pub trait Driver: Send + Sync {
     async fn find(&self, cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Option<Created>, CloudError>;
 }
 
+/// Learns what the keys of places mean that are told in every [`Cx`].
+#[async_trait]
+pub trait Places: Send + Sync {
+    /// Says what keys mean from now on. Called before any verb; a key that needs no explanation is in no table.
+    fn define(&self, providers: &BTreeMap<ProviderKey, Provider>);
+
+    /// Makes sure that these can be worked in, before anything is changed. The error names the one that cannot.
+    async fn open(&self, places: &BTreeSet<ProviderKey>) -> Result<(), CloudError>;
+}
+
 /// The resource types that a program can use.
 #[derive(Clone, Default)]
 pub struct Registry {
     drivers: BTreeMap<&'static str, Arc<dyn Driver>>,
+    places: Vec<Arc<dyn Places>>,
 }
 
 impl Registry {
@@ -170,6 +182,16 @@ impl Registry {
     /// the secrets that it was called with cut out.
     pub fn add(&mut self, driver: Arc<dyn Driver>) {
         self.drivers.insert(driver.schema().type_name, Arc::new(Discreet(driver)));
+    }
+
+    /// Has a cloud told what the keys of places mean.
+    pub fn add_places(&mut self, places: Arc<dyn Places>) {
+        self.places.push(places);
+    }
+
+    /// The clouds that are told.
+    pub fn places(&self) -> &[Arc<dyn Places>] {
+        &self.places
     }
 
     /// The type's driver.

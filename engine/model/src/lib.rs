@@ -12,7 +12,10 @@
 //! | [`typed`] | the typed layer over it: [`Input`], [`Output`], typed ids |
 //! | [`cidr`] | address ranges and their arithmetic |
 //! | [`schema`] | what a resource type is: [`Schema`](schema::Schema), field attributes |
+//! | [`provider`] | the accounts and regions that a program's resources lie in |
+//! | [`lookup`] | what a program asks the cloud while it is written down |
 //! | [`stack`] | a program being written down: [`Stack`], components, options |
+//! | [`check`] | what has to be true after `up`: [`Check`] |
 //! | [`config`] | typed stack configuration from TOML |
 //! | [`map`] | small maps and sets as sorted lists |
 //! | [`key`] | what a state says of the key of its secrets |
@@ -71,14 +74,17 @@ extern crate self as phx_model;
 
 #[doc(hidden)]
 pub mod __private;
+pub mod check;
 pub mod cidr;
 pub mod config;
-mod discreet;
+pub mod discreet;
 pub mod driver;
 pub mod error;
 pub mod expr;
 pub mod key;
+pub mod lookup;
 pub mod map;
+pub mod provider;
 pub mod schema;
 pub mod stack;
 pub mod state;
@@ -87,10 +93,13 @@ pub mod typed;
 pub mod urn;
 pub mod value;
 
+pub use check::Check;
 pub use cidr::Ipv4Cidr;
 pub use error::CloudError;
 pub use expr::Expr;
+pub use lookup::Lookup;
 pub use phx_derive::{Block, Outputs, Resource};
+pub use provider::Provider;
 pub use stack::{Handle, Options, Program, Scope, Stack};
 pub use typed::{Input, Output, Resource};
 pub use urn::Urn;

@@ -67,6 +67,8 @@ pub struct Field {
     pub name: &'static str,
     /// What values it takes.
     pub kind: Kind,
+    /// Its type as its author wrote it, without spaces: `Vec<VpcEncryption>`. For what is written about a type; `kind` says what values it takes.
+    pub rust: &'static str,
     /// The field's doc comment.
     pub doc: &'static str,
     /// The cloud refuses an object without it.
@@ -98,6 +100,8 @@ pub struct OutputField {
     pub secret: bool,
     /// An update of the object may change it: while one is planned, it is unknown.
     pub volatile: bool,
+    /// The fields of which one has to change for it to change too, if it is volatile. Empty: it may be any.
+    pub follows: &'static [&'static str],
 }
 
 /// The kinds of values.
@@ -273,6 +277,7 @@ mod tests {
     const PLAIN: Field = Field {
         name: "f",
         kind: Kind::String,
+        rust: "String",
         doc: "",
         required: false,
         replace: false,

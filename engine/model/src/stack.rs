@@ -6,8 +6,11 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::check::{self, Check, DeclaredCheck};
 use crate::config::{ConfigError, ConfigSource};
 use crate::expr::Expr;
+use crate::lookup::{self, Answerer, Lookup, LookupError, Lookups, Request};
+use crate::provider::{Home, Provider, ProviderRef};
 use crate::schema::Schema;
 use crate::state::ProviderKey;
 use crate::typed::{AnyInput, Input, OutputSet, Resource};
@@ -25,6 +28,19 @@ pub enum ProgramError {
     /// Two exports have one name.
     #[error("the export {0:?} is declared twice")]
     DuplicateExport(String),
+    /// Two checks have one name.
+    #[error(
+        "the check {0:?} is declared twice\n  hint: give one of them another name, or put it in a component of its own"
+    )]
+    DuplicateCheck(String),
+    /// A check that cannot be meant so.
+    #[error("the check {name:?}: {why}")]
+    Check {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// An option names a field that the type does not have.
     #[error("{urn}: {option} names {field:?}, which is not a field of {type_name}\n  hint: its fields are {known}")]
     UnknownField {
@@ -38,6 +54,29 @@ pub enum ProgramError {
         type_name: &'static str,
         /// The fields there are.
         known: String,
+    },
+    /// Two provider contexts have one name.
+    #[error(
+        "the provider context {0:?} is declared twice\n  hint: give one of them another name, or use the first one again"
+    )]
+    DuplicateProvider(String),
+    /// A provider context that cannot be.
+    #[error("the provider context {name:?}: {why}")]
+    Provider {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An option names a provider context that the program does not declare.
+    #[error(
+        "{urn}: its provider context {key:?} is not one of this program's\n  hint: declare it with `stack.provider(…)`"
+    )]
+    UnknownProvider {
+        /// The resource.
+        urn: Urn,
+        /// What its options name.
+        key: String,
     },
     /// An ordering names a resource that is not declared.
     #[error("{0} is not declared in this program")]
@@ -68,6 +107,27 @@ pub struct Program {
     pub resources: Vec<Declared>,
     /// What the stack shows to others, by name.
     pub exports: BTreeMap<String, Expr>,
+    /// What has to be true once everything is done, in the order of declaration.
+    pub checks: Vec<DeclaredCheck>,
+    /// What the keys mean that resources name as their place.
+    pub providers: BTreeMap<ProviderKey, Provider>,
+    /// The stack's own place.
+    pub home: Home,
+}
+
+impl Program {
+    /// A program that declares nothing.
+    pub fn empty(project: ProjectName, stack: StackName) -> Self {
+        Self {
+            project,
+            stack,
+            resources: Vec::new(),
+            exports: BTreeMap::new(),
+            checks: Vec::new(),
+            providers: BTreeMap::new(),
+            home: Home::default(),
+        }
+    }
 }
 
 /// How phx is to treat a resource: everything about it that is not the cloud's business.
@@ -91,7 +151,7 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// The id of an existing object to adopt instead of creating one.
     pub import: Option<String>,
-    /// Where it lives, if not where the stack does.
+    /// Where it lives, if not where the stack does (or where the [scope](Scope::with_provider) says).
     pub provider: ProviderKey,
 }
 
@@ -182,6 +242,13 @@ impl Options {
         self
     }
 
+    /// It lies in another account or region than the stack: see [`Scope::provider`].
+    #[must_use]
+    pub fn provider(mut self, provider: &ProviderRef) -> Self {
+        self.provider = provider.key.clone();
+        self
+    }
+
     /// Adopt the existing object of this id instead of creating one.
     #[must_use]
     pub fn import(mut self, id: impl Into<String>) -> Self {
@@ -239,6 +306,9 @@ struct Shared {
     program: Program,
     index: BTreeMap<Urn, usize>,
     default_tags: BTreeMap<String, String>,
+    /// The provider contexts by their names in the program.
+    provider_names: BTreeMap<String, ProviderKey>,
+    lookups: Option<Arc<dyn Answerer>>,
 }
 
 /// A place to declare resources in: the stack itself, or a component of it, whose name goes before those of its resources.
@@ -246,6 +316,8 @@ struct Shared {
 pub struct Scope {
     shared: Arc<Mutex<Shared>>,
     path: String,
+    /// Where its resources lie that name no place of their own.
+    provider: ProviderKey,
 }
 
 impl Scope {
@@ -271,7 +343,65 @@ impl Scope {
         let shared = self.lock();
         Urn::new(&shared.program.project, &shared.program.stack, "phx:core:Component", &path)?;
         drop(shared);
-        Ok(Self { shared: self.shared.clone(), path: format!("{path}/") })
+        Ok(Self { shared: self.shared.clone(), path: format!("{path}/"), provider: self.provider.clone() })
+    }
+
+    /// Declares a provider context: another region, or another account by a role that is assumed there. Its name is the program's own; a resource
+    /// goes on being the same one if the name, or the role, becomes another, and is replaced if account or region does.
+    pub fn provider(&self, name: &str, provider: Provider) -> Result<ProviderRef, ProgramError> {
+        let wrong = |why: String| ProgramError::Provider { name: name.to_owned(), why };
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+            return Err(wrong("its name must have letters, digits, '-', '_' and '.' only".to_owned()));
+        }
+        if let Some(mistake) = provider.mistake() {
+            return Err(wrong(mistake));
+        }
+        let mut shared = self.lock();
+        if shared.provider_names.contains_key(name) {
+            return Err(ProgramError::DuplicateProvider(name.to_owned()));
+        }
+        let key = provider.key(name, &shared.program.home);
+        shared.provider_names.insert(name.to_owned(), key.clone());
+        if !key.is_home() {
+            shared.program.providers.insert(key.clone(), provider);
+        }
+        Ok(ProviderRef { key })
+    }
+
+    /// The same scope, whose resources lie where the provider context says unless their options say otherwise. So do those of its components.
+    #[must_use]
+    pub fn with_provider(&self, provider: &ProviderRef) -> Self {
+        Self { provider: provider.key.clone(), ..self.clone() }
+    }
+
+    /// The same scope, whose resources lie in the stack's own account and region.
+    #[must_use]
+    pub fn at_home(&self) -> Self {
+        Self { provider: ProviderKey::default(), ..self.clone() }
+    }
+
+    /// Asks the cloud for something while the program is written down: `stack.lookup(CallerIdentity::new())?`. Where the scope has a provider
+    /// context, it is asked there. What was asked for before in this run is not asked for again.
+    pub fn lookup<L: Lookup>(&self, lookup: L) -> Result<L::Answer, LookupError> {
+        let request = lookup::request(&lookup, &self.provider)?;
+        let value = self.ask(vec![request.clone()])?.pop().unwrap_or_default();
+        lookup::read::<L>(&request, &value)
+    }
+
+    /// Asks for several things at once, which is faster than one after the other: a tuple, an array or a `Vec` of lookups, answered in kind.
+    pub fn lookup_all<L: Lookups>(&self, lookups: L) -> Result<L::Answers, LookupError> {
+        let requests = lookups.requests(&self.provider)?;
+        let values = self.ask(requests.clone())?;
+        L::read(&requests, &values)
+    }
+
+    /// The answers in the order of the requests; the first that failed is the error.
+    fn ask(&self, requests: Vec<Request>) -> Result<Vec<crate::Value>, LookupError> {
+        let (lookups, providers) = {
+            let shared = self.lock();
+            (shared.lookups.clone(), shared.program.providers.clone())
+        };
+        lookup::ask(lookups.as_deref(), &requests, &providers)
     }
 
     /// Declares a resource.
@@ -291,13 +421,19 @@ impl Scope {
         name: &str,
         schema: &'static Schema,
         mut inputs: BTreeMap<String, Expr>,
-        options: Options,
+        mut options: Options,
     ) -> Result<Urn, ProgramError> {
         let mut shared = self.lock();
         let name = format!("{}{name}", self.path);
         let urn = Urn::new(&shared.program.project, &shared.program.stack, schema.type_name, &name)?;
         if shared.index.contains_key(&urn) {
             return Err(ProgramError::Duplicate(urn));
+        }
+        if options.provider.is_home() {
+            options.provider = self.provider.clone();
+        }
+        if options.provider.place().name.is_some() && !shared.program.providers.contains_key(&options.provider) {
+            return Err(ProgramError::UnknownProvider { urn, key: options.provider.0 });
         }
         for field in &options.ignore_changes {
             let name = field.split('.').next().unwrap_or(field);
@@ -326,6 +462,22 @@ impl Scope {
     pub fn secret(&self, name: &str) -> Result<Input<String>, ProgramError> {
         crate::key::check_secret_name(name)?;
         Ok(Input::from_expr(Expr::Configured(name.to_owned())))
+    }
+
+    /// Declares something that has to be true once `up` has done its work. A check has a name of its own kind, so it may be a resource's name too.
+    pub fn verify(&self, name: &str, check: impl Into<Check>) -> Result<(), ProgramError> {
+        let mut shared = self.lock();
+        let name = format!("{}{name}", self.path);
+        // Checked as a resource's name would be.
+        Urn::new(&shared.program.project, &shared.program.stack, "phx:core:Check", &name)?;
+        if shared.program.checks.iter().any(|c| c.name == name) {
+            return Err(ProgramError::DuplicateCheck(name));
+        }
+        let schema = |urn: &Urn| shared.index.get(urn).map(|&at| shared.program.resources[at].schema);
+        let check: Check = check.into();
+        let check = check::declared(name, check.at(&self.provider), schema)?;
+        shared.program.checks.push(check);
+        Ok(())
     }
 
     /// Orders two declared resources that do not refer to each other: `later` is created after `earlier` and deleted before it.
@@ -374,9 +526,29 @@ impl Stack {
         config: ConfigSource,
         default_tags: BTreeMap<String, String>,
     ) -> Self {
-        let program = Program { project, stack: name, resources: Vec::new(), exports: BTreeMap::new() };
-        let shared = Shared { program, index: BTreeMap::new(), default_tags };
-        Self { root: Scope { shared: Arc::new(Mutex::new(shared)), path: String::new() }, config }
+        let shared = Shared {
+            program: Program::empty(project, name),
+            index: BTreeMap::new(),
+            default_tags,
+            provider_names: BTreeMap::new(),
+            lookups: None,
+        };
+        let shared = Arc::new(Mutex::new(shared));
+        Self { root: Scope { shared, path: String::new(), provider: ProviderKey::default() }, config }
+    }
+
+    /// Says where the stack itself lies, as far as that is known before anything is called.
+    #[must_use]
+    pub fn with_home(self, home: Home) -> Self {
+        self.lock().program.home = home;
+        self
+    }
+
+    /// Gives the program a way to the cloud for its [lookups](Scope::lookup). Without one, they are errors.
+    #[must_use]
+    pub fn with_lookups(self, lookups: Arc<dyn Answerer>) -> Self {
+        self.lock().lookups = Some(lookups);
+        self
     }
 
     /// The stack's configuration, typed. A mistake in it names the file, the line and the key.

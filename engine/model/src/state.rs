@@ -12,13 +12,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::key::KeyHeader;
 use crate::map::Urns;
+use crate::provider::Provider;
 use crate::urn::Urn;
 use crate::value::{Value, ValueMap};
 
 /// The version of the stored forms in this file. A store refuses a newer one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
-/// The account and region an object lives in: the key under which calls are grouped and limited. Empty for a provider that has one place only.
+/// The account and region an object lives in, and in whose name: the key under which calls are grouped and limited. Its forms are told
+/// [with provider contexts](crate::provider).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProviderKey(pub String);
 
@@ -190,6 +192,10 @@ pub struct State {
     /// decides what to begin first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub durations: BTreeMap<String, u64>,
+    /// What the keys mean that records name as their place: those whose roles must be assumed, for the day when the program is not run or says
+    /// nothing of them any more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<ProviderKey, Provider>,
 }
 
 /// A change that is about to be made. Durable before the first call of it.
@@ -341,6 +347,14 @@ pub enum Entry {
         /// Milliseconds, the mean of each type and verb.
         durations: BTreeMap<String, u64>,
     },
+    /// What a key means from now on: see [`State::providers`].
+    Provider {
+        /// The key.
+        key: ProviderKey,
+        /// What it means. `None`: nothing lies there any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<Provider>,
+    },
 }
 
 /// Resources that were renamed, while what depends on them still has their old names.
@@ -398,6 +412,7 @@ impl State {
             key: None,
             secrets: ValueMap::new(),
             durations: BTreeMap::new(),
+            providers: BTreeMap::new(),
         }
     }
 
@@ -409,6 +424,16 @@ impl State {
     /// How long a verb of a type usually takes in this stack, in milliseconds; `None` if it has not been done yet.
     pub fn usual_ms(&self, type_name: &str, verb: &str) -> Option<u64> {
         self.durations.get(&Self::verb_of(type_name, verb)).copied()
+    }
+
+    /// The places of everything that it knows of, or is unsure of.
+    pub fn places(&self) -> BTreeSet<&ProviderKey> {
+        let known = self.resources.values().chain(self.deposed.iter().map(|d| &d.record));
+        let intended = self.open.values().filter_map(|intent| match &intent.change {
+            Change::Create { record } | Change::Update { record, .. } => Some(&**record),
+            Change::Finish | Change::Delete { .. } => None,
+        });
+        known.chain(intended).map(|record| &record.provider).collect()
     }
 
     /// Whether there is nothing in the cloud that it knows of, and nothing that it is unsure of.
@@ -468,6 +493,12 @@ impl State {
                 match value {
                     Some(value) => self.secrets.insert(name.clone(), value.clone()),
                     None => self.secrets.remove(name),
+                };
+            }
+            Entry::Provider { key, provider } => {
+                match provider {
+                    Some(provider) => self.providers.insert(key.clone(), provider.clone()),
+                    None => self.providers.remove(key),
                 };
             }
             Entry::Took { durations } => {

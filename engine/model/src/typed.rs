@@ -410,6 +410,18 @@ macro_rules! id_type {
             }
         }
 
+        impl $crate::__private::Serialize for $name {
+            fn serialize<S: $crate::__private::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> $crate::__private::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::__private::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                <String as $crate::__private::Deserialize<'de>>::deserialize(d).map(Self)
+            }
+        }
+
         impl $crate::value::Val for $name {
             type Resolved = Self;
             const KIND: $crate::schema::Kind = $crate::schema::Kind::Id(stringify!($name));

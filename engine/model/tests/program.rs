@@ -250,3 +250,35 @@ fn secrets_stay_secret_through_expressions() {
     let value = program.resources[1].inputs["name"].eval(&Known(BTreeMap::new())).unwrap();
     assert_eq!(value, Value::String("x-hunter2".into()).secret());
 }
+
+#[test]
+fn resources_lie_where_their_options_or_their_scope_says() {
+    use phx_model::Provider;
+    use phx_model::provider::Home;
+
+    let stack = stack(&[]).with_home(Home { region: Some("us-west-2".into()), account: None });
+    let replica = stack.provider("replica", Provider::new().region("us-east-1")).unwrap();
+    let arn = "arn:aws:iam::210987654321:role/phx";
+    let tenant = stack.provider("tenant", Provider::new().assume_role(arn)).unwrap();
+    let here = stack.provider("here", Provider::new().region("us-west-2")).unwrap();
+    let far = stack.with_provider(&tenant);
+    far.add("a", Net::new(range())).unwrap();
+    far.component("x").unwrap().add("b", Net::new(range())).unwrap();
+    far.add_with("c", Net::new(range()), Options::new().provider(&replica)).unwrap();
+    far.at_home().add("d", Net::new(range())).unwrap();
+    stack.add_with("e", Net::new(range()), Options::new().provider(&here)).unwrap();
+    let again = stack.provider("replica", Provider::new().region("eu-west-1")).unwrap_err();
+    assert_eq!(again, ProgramError::DuplicateProvider("replica".into()));
+    for name in ["", "a/b", "a@b"] {
+        let error = stack.provider(name, Provider::new().region("eu-west-1")).unwrap_err();
+        assert!(matches!(error, ProgramError::Provider { .. }), "{name}");
+    }
+    let elsewhere = self::stack(&[]).add_with("a", Net::new(range()), Options::new().provider(&tenant)).unwrap_err();
+    assert!(matches!(elsewhere, ProgramError::UnknownProvider { .. }), "{elsewhere}");
+    let program = stack.finish();
+    let places: Vec<&str> = program.resources.iter().map(|d| d.options.provider.0.as_str()).collect();
+    let account = "210987654321/us-west-2@tenant";
+    assert_eq!(places, [account, account, "us-east-1", "", ""]);
+    let keys: Vec<&str> = program.providers.keys().map(|key| key.0.as_str()).collect();
+    assert_eq!(keys, [account, "us-east-1"], "what is the stack's own place has no key");
+}

@@ -20,6 +20,8 @@ use crate::wire::{self, Chain, Checkpoint, Head, MAX_SMALL};
 
 /// How long writing one object or item is tried, as long as the lease lasts.
 const WRITING: Duration = Duration::from_secs(120);
+/// How often a write is made that is refused for a reason that is not there when it is looked for.
+const AGAIN: u32 = 5;
 
 /// What a session writes with.
 pub(super) struct Writer {
@@ -148,57 +150,74 @@ impl Writer {
 
     /// Writes an item beside the lease: one transaction. What its answer leaves open is read back.
     async fn write(&mut self, item: Item, before: &Before, tail: Option<(u64, u64)>) -> Result<(), StoreError> {
-        self.held.check()?;
         let sort = table::text_of(&item, table::SORT).unwrap_or_default().to_owned();
         let name = table::text_of(&item, "write").unwrap_or_default().to_owned();
         let what = format!("writing {}", self.place.item(&sort));
-        let sent = Instant::now();
-        let patience = self.shared.patience(WRITING, Some(&self.held));
-        let written =
-            self.shared.table.write_fenced(&self.shared.calls, &patience, &self.held, item, before, tail).await;
-        let failure = match written {
-            Ok(()) => {
-                // A repetition may be answered for an attempt that was sent much earlier, and only that one is sure to have renewed.
-                self.held.renewed(sent);
-                return Ok(());
-            }
-            Err(failure) => failure,
-        };
-        if failure.kind != Kind::Condition && !failure.maybe_done {
+        for attempt in 1.. {
             self.held.check()?;
-            return Err(failure.at(what));
-        }
-        // With patience of its own, since that the lease is over does not change what was written; but somebody waits.
-        let reading = self.shared.reading_back();
-        let found = self.shared.table.get(&self.shared.calls, &reading, &self.place.partition, &sort).await;
-        let found = match found {
-            Ok(found) => found,
-            Err(unread) => {
-                self.doubt = Some(format!("{}; and reading it back failed: {}", failure.why, unread.why));
+            let sent = Instant::now();
+            let patience = self.shared.patience(WRITING, Some(&self.held));
+            let written = self
+                .shared
+                .table
+                .write_fenced(&self.shared.calls, &patience, &self.held, item.clone(), before, tail)
+                .await;
+            let failure = match written {
+                Ok(()) => {
+                    // A repetition may be answered for an attempt that was sent much earlier, and only that one is sure to have renewed.
+                    self.held.renewed(sent);
+                    return Ok(());
+                }
+                Err(failure) => failure,
+            };
+            if failure.kind != Kind::Condition && !failure.maybe_done {
                 self.held.check()?;
                 return Err(failure.at(what));
             }
-        };
-        if found.as_ref().is_some_and(|item| table::text_of(item, "write") == Ok(&name)) {
-            self.held.renewed(sent);
-            return Ok(());
+            // With patience of its own, since that the lease is over does not change what was written; but somebody waits.
+            let reading = self.shared.reading_back();
+            let found = self.shared.table.get(&self.shared.calls, &reading, &self.place.partition, &sort).await;
+            let found = match found {
+                Ok(found) => found,
+                Err(unread) => {
+                    self.doubt = Some(format!("{}; and reading it back failed: {}", failure.why, unread.why));
+                    self.held.check()?;
+                    return Err(failure.at(what));
+                }
+            };
+            if found.as_ref().is_some_and(|item| table::text_of(item, "write") == Ok(&name)) {
+                self.held.renewed(sent);
+                return Ok(());
+            }
+            let lease = self.place.read_lease_item(&self.shared, &reading).await;
+            if let Ok(lease) = &lease
+                && !self.held.is(lease.as_ref())
+            {
+                return Err(self.held.superseded());
+            }
+            let unchanged = before.is(found.as_ref());
+            // Both conditions hold, and the table said that one does not: it told of another moment, such as one between two attempts of
+            // this very write. The same item is written again: whichever attempt arrives, it writes the same.
+            if failure.kind == Kind::Condition && unchanged && lease.is_ok() && attempt < AGAIN {
+                tracing::debug!(
+                    what,
+                    attempt,
+                    why = failure.why,
+                    "a refused write is repeated, since nothing stands against it"
+                );
+                continue;
+            }
+            // An attempt without an answer might even now be on its way.
+            self.doubt = Some(failure.why.clone());
+            self.held.check()?;
+            if failure.kind == Kind::Condition && !unchanged {
+                let why = "something else was written in its place, under a lease that nobody else has; is another program changing the table?";
+                return Err(StoreError::Unwritable { what, why: why.into() });
+            }
+            return Err(failure.at(what));
         }
-        if let Ok(lease) = self.place.read_lease_item(&self.shared, &reading).await
-            && !self.held.is(lease.as_ref())
-        {
-            return Err(self.held.superseded());
-        }
-        // An attempt without an answer might even now be on its way.
-        self.doubt = Some(failure.why.clone());
-        self.held.check()?;
-        if failure.kind == Kind::Condition {
-            return Err(StoreError::Unwritable {
-                what,
-                why: "something else was written in its place, under a lease that nobody else has; is another program changing the table?"
-                    .into(),
-            });
-        }
-        Err(failure.at(what))
+        // Attempts are counted in 32 bits, and few are made.
+        Err(Failure::new(Kind::Unclear, "it was never answered").at(what))
     }
 
     /// Makes a checkpoint the present one. Until the head is replaced nothing has changed; from then on everything has.

@@ -85,7 +85,7 @@ pub(super) fn number_of(item: &Item, name: &str) -> Result<u64, Unreadable> {
 /// Refuses an item of a newer format before anything else of it is looked at.
 pub(super) fn known(item: &Item) -> Result<(), Unreadable> {
     match number_of(item, "format")? {
-        found if found == u64::from(FORMAT) => Ok(()),
+        found if (1..=u64::from(FORMAT)).contains(&found) => Ok(()),
         0 => Err(Unreadable::Damaged("its format is 0, which there never was".into())),
         newer => Err(Unreadable::Newer(newer)),
     }
@@ -196,6 +196,17 @@ pub(super) enum Before {
     Head(String),
     /// Anything. Only for going back from damage.
     Anything,
+}
+
+impl Before {
+    /// Whether this stands there.
+    pub(super) fn is(&self, found: Option<&Item>) -> bool {
+        match self {
+            Self::Nothing => found.is_none(),
+            Self::Head(line) => found.is_some_and(|item| text_of(item, "head") == Ok(line)),
+            Self::Anything => true,
+        }
+    }
 }
 
 /// One table, and the requests to it. Reads are strongly consistent.
@@ -472,8 +483,8 @@ mod tests {
         }
         let other: Item = good.clone().into_iter().chain([("generation".to_owned(), number(5))]).collect();
         assert!(matches!(LeaseItem::decode(&other), Err(Unreadable::Damaged(_))));
-        let newer: Item = good.into_iter().chain([("format".to_owned(), number(2))]).collect();
-        assert!(matches!(LeaseItem::decode(&newer), Err(Unreadable::Newer(2))));
+        let newer: Item = good.into_iter().chain([("format".to_owned(), number(3))]).collect();
+        assert!(matches!(LeaseItem::decode(&newer), Err(Unreadable::Newer(3))));
     }
 
     #[test]

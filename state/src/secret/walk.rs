@@ -79,6 +79,7 @@ pub(super) fn entry(entry: &mut Entry, urn: Option<&str>, work: &mut Work<'_>) -
         | Entry::Forgotten { .. }
         | Entry::Renamed { .. }
         | Entry::Key { .. }
+        | Entry::Provider { .. }
         | Entry::Took { .. } => Ok(()),
     }
 }
@@ -124,6 +125,7 @@ pub(super) fn entry_has(entry: &Entry, test: fn(&Value) -> bool) -> bool {
         | Entry::Forgotten { .. }
         | Entry::Renamed { .. }
         | Entry::Key { .. }
+        | Entry::Provider { .. }
         | Entry::Took { .. } => false,
     }
 }

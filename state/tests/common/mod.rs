@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use phx_model::state::{Change, Entry, Intent, IntentId, OperationId, Outcome, Record, State};
-use phx_model::store::{Holder, Operation, Summary};
+use phx_model::provider::Provider;
+use phx_model::state::{Change, Entry, Intent, IntentId, OperationId, Outcome, ProviderKey, Record, State};
+use phx_model::store::{Holder, Operation, Pace, Summary};
 use phx_model::urn::{ProjectName, StackName, Urn};
 use phx_model::{Value, ValueMap};
 use phx_state::LocalStore;
@@ -95,6 +96,41 @@ pub(crate) fn entries() -> Vec<Entry> {
         Entry::Outputs { outputs: [("vpc".to_owned(), Value::String("vpc-2".into()))].into() },
         intent(7, "f", create()),
     ]
+}
+
+/// The key of a place that is a role's.
+pub(crate) fn replica() -> ProviderKey {
+    ProviderKey("210987654321/eu-west-1@replica".into())
+}
+
+/// What that key means.
+pub(crate) fn provider() -> Provider {
+    let arn = "arn:aws:iam::210987654321:role/phx";
+    let role = Provider::new().region("eu-west-1").assume_role(arn).external_id("tenant-7");
+    role.session_name("phx-dev").session_tag("team", "platform")
+}
+
+/// An operation with what format 2 has more than format 1.
+pub(crate) fn operation_2() -> Operation {
+    Operation { pace: Some(Pace { steps_ms: 1200, critical_path_ms: 1000 }), ..operation() }
+}
+
+/// The entries with what format 2 has more than format 1. One provider context is left, and one is not.
+pub(crate) fn entries_2() -> Vec<Entry> {
+    let mut there = record("");
+    there.provider = replica();
+    there.ignore_changes = vec!["tags.Owner".into()];
+    let gone = ProviderKey("210987654321/eu-west-2@old".into());
+    let mut entries = entries();
+    entries.extend([
+        Entry::Provider { key: replica(), provider: Some(provider()) },
+        Entry::Provider { key: gone.clone(), provider: Some(Provider::new().region("eu-west-2")) },
+        intent(8, "g", Change::Create { record: Box::new(there) }),
+        done(8, created("vpc-8")),
+        Entry::Took { durations: [("test:net:Vpc create".to_owned(), 1500)].into() },
+        Entry::Provider { key: gone, provider: None },
+    ]);
+    entries
 }
 
 pub(crate) fn next(state: &State) -> State {
