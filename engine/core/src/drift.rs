@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use phx_model::driver::Registry;
 use phx_model::schema::{Field, Kind, Schema, canonical, satisfied};
-use phx_model::state::{Change, Entry, Record, State};
+use phx_model::state::{Change, Entry, ProviderKey, Record, State};
 use phx_model::store::Store;
 use phx_model::urn::StackName;
 use phx_model::value::{REDACTED, Text};
@@ -17,6 +17,7 @@ use phx_model::{CloudError, Urn, Value, ValueMap};
 
 use crate::diff;
 use crate::engine::{EngineError, Settings};
+use crate::places;
 use crate::plan::FieldDiff;
 use crate::refresh::{Observations, Targets};
 
@@ -47,6 +48,8 @@ pub struct Drifted {
     pub urn: Urn,
     /// The cloud's id of its object.
     pub id: String,
+    /// Where it lies.
+    pub provider: ProviderKey,
     /// What became of it.
     pub kind: DriftKind,
     /// Where it differs: `before` is what phx last set, `after` is what the cloud has. Empty for an object that is missing.
@@ -89,10 +92,14 @@ impl Drifted {
                 entry
             })
             .collect();
-        serde_json::json!({
+        let mut entry = serde_json::json!({
             "urn": self.urn, "type": self.urn.type_name(), "name": self.urn.name(), "id": self.id,
             "kind": self.kind.name(), "diff": diff,
-        })
+        });
+        if !self.provider.is_home() {
+            entry["provider"] = self.provider.0.as_str().into();
+        }
+        entry
     }
 }
 
@@ -113,6 +120,7 @@ impl Look<'_> {
             reading(0);
             return Ok(Drift::default());
         };
+        places::define(self.registry, &state, None);
         let mut state = Arc::new(state);
         let busy = busy(&state);
         let settled = |urn: &Urn, record: &Record| !record.incomplete && !busy.contains(urn);
@@ -164,6 +172,7 @@ impl Look<'_> {
             let (stayed, moved) = sort_out(&state, &now, seen);
             unclear.extend(moved.unclear);
             drift.checked = drift.checked.saturating_sub(moved.gone);
+            places::define(self.registry, &now, None);
             state = Arc::new(now);
             let again = self.read(&state, |urn, _| stayed.contains_key(urn)).await?;
             drift.failures.extend(again.found.failures.iter().cloned());
@@ -324,7 +333,8 @@ fn texts<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
 fn compare(registry: &Registry, state: &State, found: Observations) -> Result<(Seen, BTreeSet<Urn>), EngineError> {
     let (mut seen, mut unclear) = (Seen::new(), BTreeSet::new());
     for (urn, id) in found.gone {
-        seen.insert(urn.clone(), Drifted { urn, id, kind: DriftKind::Missing, diff: Vec::new() });
+        let provider = state.resources.get(&urn).map(|r| r.provider.clone()).unwrap_or_default();
+        seen.insert(urn.clone(), Drifted { urn, id, provider, kind: DriftKind::Missing, diff: Vec::new() });
     }
     let mut changed: BTreeMap<Urn, Box<Record>> = BTreeMap::new();
     for entry in found.entries {
@@ -349,7 +359,10 @@ fn compare(registry: &Registry, state: &State, found: Observations) -> Result<(S
         }
         if !diff.is_empty() {
             let id = record.id.clone();
-            seen.insert(urn.clone(), Drifted { urn, id, kind: DriftKind::Changed, diff });
+            seen.insert(
+                urn.clone(),
+                Drifted { urn, id, provider: record.provider.clone(), kind: DriftKind::Changed, diff },
+            );
         }
     }
     Ok((seen, unclear))

@@ -1,6 +1,5 @@
 //! The whole of it: preview, up, destroy, refresh.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +17,13 @@ use crate::events::{Event, EventError, EventSink, RunResult, StepOp};
 use crate::execute::{Executed, Run};
 use crate::graph::Graph;
 use crate::journal::{Compaction, Journal};
+use crate::places;
 use crate::plan::Plan;
 use crate::planner::{self, PlanInput, PlanOptions};
 use crate::recover::Recovery;
 use crate::refresh::{Observations, Scope, Targets};
 use crate::saved::{self, SavedPlan};
+use crate::verify::{Verified, Verify};
 
 mod error;
 mod interrupt;
@@ -75,12 +76,14 @@ pub struct RunOptions {
     pub holder_who: String,
     /// How long to wait for a lease that somebody alive holds.
     pub wait: Duration,
+    /// Asked once an `up` of the whole program has succeeded and is recorded. The lease is given back by then.
+    pub verify: Option<Arc<dyn Verify>>,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
         let (plan, interrupt) = (PlanOptions::default(), Interrupt::new());
-        Self { plan, refresh: true, interrupt, holder_who: String::new(), wait: Duration::ZERO }
+        Self { plan, refresh: true, interrupt, holder_who: String::new(), wait: Duration::ZERO, verify: None }
     }
 }
 
@@ -106,6 +109,8 @@ pub struct Report {
     pub elapsed: Duration,
     /// How near its steps came to the fastest way in which they could have been done; none if it had none.
     pub pace: Option<Pace>,
+    /// What the checks came to; none if none were made.
+    pub checks: Option<Verified>,
 }
 
 /// A step that failed.
@@ -142,6 +147,15 @@ impl<'a> Job<'a> {
             Self::Up { .. } | Self::Saved { .. } => "up",
             Self::Destroy { .. } => "destroy",
             Self::Refresh => "refresh",
+        }
+    }
+
+    /// Whether afterwards everything is as a program says, if it succeeds.
+    fn is_whole(&self, options: &RunOptions) -> bool {
+        match self {
+            Self::Up { .. } => options.plan.targets.is_empty(),
+            Self::Saved { saved, .. } => saved.options().targets.is_empty(),
+            Self::Destroy { .. } | Self::Refresh => false,
         }
     }
 
@@ -341,6 +355,10 @@ impl Engine {
         let elapsed = clock.elapsed();
         if let Ok(report) = &mut outcome {
             report.elapsed = elapsed;
+            if let (Some(verify), RunResult::Succeeded, true) = (&options.verify, report.result, job.is_whole(options))
+            {
+                report.checks = verify.verify(&journal.snapshot(), &options.interrupt).await;
+            }
         }
         self.sink.event(&Event::OperationDone {
             result: result_of(&outcome),
@@ -348,6 +366,7 @@ impl Engine {
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             pace: outcome.as_ref().ok().and_then(|report| report.pace),
             error: outcome.as_ref().err().map(EventError::from),
+            checks: outcome.as_ref().ok().and_then(|report| report.checks.clone()),
             outputs: journal.with(|state| state.outputs.clone()),
         });
         outcome
@@ -415,6 +434,11 @@ impl Engine {
                 if !moved.is_empty() {
                     return Err(EngineError::Stale(moved));
                 }
+                let state = journal.snapshot();
+                places::define(&self.registry, &state, Some(program));
+                unless_interrupted(options, places::open(&self.registry, &state, Some(program))).await?;
+                journal.stage(places::renamed(&state, Some(program)))?;
+                drop(state);
                 let mut observed = saved.observations();
                 journal.stage(std::mem::take(&mut observed.entries))?;
                 let options = RunOptions { plan: saved.options().clone(), ..options.clone() };
@@ -425,12 +449,7 @@ impl Engine {
             Job::Destroy { approve } => {
                 self.observe(journal, None, options, options.refresh, false).await?.complete()?;
                 let plan = planner::plan_destroy(place.project, place.stack, &journal.snapshot(), &options.plan)?;
-                let nothing = Program {
-                    project: place.project.clone(),
-                    stack: place.stack.clone(),
-                    resources: Vec::new(),
-                    exports: BTreeMap::new(),
-                };
+                let nothing = Program::empty(place.project.clone(), place.stack.clone());
                 self.carry_out(journal, &nothing, plan, options, approve, false).await
             }
             Job::Refresh => {
@@ -462,6 +481,13 @@ impl Engine {
         refresh: bool,
         only_look: bool,
     ) -> Result<Observations, EngineError> {
+        let state = journal.snapshot();
+        places::define(&self.registry, &state, program);
+        if refresh || !only_look {
+            unless_interrupted(options, places::open(&self.registry, &state, program)).await?;
+        }
+        journal.stage(places::renamed(&state, program))?;
+        drop(state);
         let imports = program.into_iter().flat_map(|p| &p.resources);
         let recovery = Recovery {
             registry: &self.registry,
@@ -511,7 +537,8 @@ impl Engine {
         }
         self.sink.event(&Event::Planned { summary: plan.summary() });
         let renames = plan.renames.iter().map(|(from, to)| Entry::Renamed { from: from.clone(), to: to.clone() });
-        journal.append(renames.collect()).await?;
+        let learned = journal.with(|state| places::learned(state, program));
+        journal.append(renames.chain(learned).collect()).await?;
         let run = Run::new(&self.registry, journal, &self.sink, &self.settings, &options.interrupt, program, &plan);
         let executed = run.execute().await?;
         if options.plan.targets.is_empty() {
@@ -524,6 +551,10 @@ impl Engine {
             }
         }
         drop(run);
+        let unused = journal.with(places::unused);
+        if !unused.is_empty() {
+            journal.append(unused).await?;
+        }
         Ok(report(journal, plan, executed))
     }
 }
@@ -571,7 +602,7 @@ fn plan_up(
 fn report(journal: &Journal, plan: Plan, executed: Executed) -> Report {
     let Executed { result, summary, failures, skipped, pace } = executed;
     let outputs = journal.with(|state| state.outputs.clone());
-    Report { result, plan, summary, failures, skipped, outputs, elapsed: Duration::ZERO, pace }
+    Report { result, plan, summary, failures, skipped, outputs, elapsed: Duration::ZERO, pace, checks: None }
 }
 
 fn result_of(outcome: &Result<Report, EngineError>) -> RunResult {

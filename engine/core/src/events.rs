@@ -4,6 +4,8 @@ use phx_model::store::{Lease, Pace, Summary};
 use phx_model::{CloudError, Urn, ValueMap};
 use serde::Serialize;
 
+use crate::verify::Verified;
+
 /// Receives events. Called from many tasks; must not block for long.
 pub trait EventSink: Send + Sync {
     /// Something happened.
@@ -196,6 +198,50 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         because: Option<Urn>,
     },
+    /// A [check](phx_model::Check) begins. Everything that the operation did is recorded by now.
+    CheckStarted {
+        /// Its name, with the component path.
+        check: String,
+        /// What kind of check it is: `http`, `tls`, ….
+        kind: &'static str,
+        /// The resources that it is about.
+        urns: Vec<Urn>,
+    },
+    /// A check is true.
+    CheckPassed {
+        /// Its name.
+        check: String,
+        /// What kind of check it is.
+        kind: &'static str,
+        /// The resources that it is about.
+        urns: Vec<Urn>,
+        /// What was found.
+        found: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// How long it took, in milliseconds.
+        elapsed_ms: u64,
+    },
+    /// A check is not true, and was not until its time was over.
+    CheckFailed {
+        /// Its name.
+        check: String,
+        /// What kind of check it is.
+        kind: &'static str,
+        /// The resources that it is about.
+        urns: Vec<Urn>,
+        /// What has to be true.
+        expected: String,
+        /// What was found in its place, the last time that it was tried.
+        found: String,
+        /// What the reader can do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<String>,
+        /// How often it was tried.
+        attempts: u32,
+        /// How long it took, in milliseconds.
+        elapsed_ms: u64,
+    },
     /// The operation is over; the last event.
     OperationDone {
         /// How it ended.
@@ -210,6 +256,10 @@ pub enum Event {
         /// Why, if it failed before or outside its steps.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<EventError>,
+        /// What the checks came to; none if there were none. They are no part of the result: what was to be done is done and recorded as such,
+        /// whatever they say of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        checks: Option<Verified>,
         /// What the stack exports now. Secrets are redacted when this is serialised.
         #[serde(serialize_with = "redacted")]
         outputs: ValueMap,

@@ -162,6 +162,10 @@ impl<'a> Run<'a> {
     }
 
     async fn perform(&self, at: usize, action: &Action, place: Arc<Own>) -> (usize, u64, Result<(), Stop>) {
+        let Some(action) = self.as_it_turned_out(action) else {
+            return (at, 0, Ok(()));
+        };
+        let action = &*action;
         let (urn, op) = (action.urn.clone(), action.work.op());
         self.sink.event(&Event::StepStarted { urn: urn.clone(), op });
         let started = Instant::now();
@@ -254,8 +258,13 @@ impl<'a> Run<'a> {
             let op = self.plan.steps[action.step].op;
             let (done, all) = halves[action.step];
             if let (Op::Replace(_), true) = (op, done == all) {
-                // Counted once, with its new object.
-                sum.replace += u64::from(action.work.op() == StepOp::Create);
+                // Counted once, with its new object; or with the old one, if it turned out that this could be kept.
+                let kept = self.journal.with(|state| {
+                    let now = state.resources.get(&action.urn).map(|r| &r.id);
+                    now.is_some() && now == self.plan.steps[action.step].id.as_ref()
+                });
+                let made = if kept { &mut sum.update } else { &mut sum.replace };
+                *made += u64::from(action.work.op() == StepOp::Create);
                 continue;
             }
             *match action.work.op() {

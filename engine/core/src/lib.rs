@@ -17,7 +17,9 @@
 //! | [`recover`] | settling the intents that an earlier run left open |
 //! | [`execute`] | running a schedule |
 //! | [`events`] | what happened, as it happens |
+//! | [`inputs`] | what can be said of a program's inputs before anything is called |
 //! | [`saved`] | a plan kept in a file, to be executed exactly or not at all |
+//! | [`verify`] | what is asked of the cloud after an `up`, and the reading of single objects for it |
 //! | [`engine`] | the whole of it: preview, up, destroy, refresh |
 #![forbid(unsafe_code)]
 
@@ -27,14 +29,17 @@ pub mod engine;
 pub mod events;
 pub mod execute;
 pub mod graph;
+pub mod inputs;
 pub mod journal;
 mod needs;
+mod places;
 pub mod plan;
 pub mod planner;
 pub mod recover;
 pub mod refresh;
 pub mod saved;
 pub mod schedule;
+pub mod verify;
 
 pub use engine::{Engine, EngineError};
 pub use plan::{Op, Plan, Step};

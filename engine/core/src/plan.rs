@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use phx_model::map::Urns;
-use phx_model::state::Record;
+use phx_model::state::{ProviderKey, Record};
 use phx_model::store::Summary;
 use phx_model::urn::{ProjectName, StackName};
 use phx_model::{Urn, Value};
@@ -44,6 +44,8 @@ pub struct Step {
     pub depends_on: Urns,
     /// The cloud's id of the object that there is now.
     pub id: Option<String>,
+    /// Where the object lies, or will lie.
+    pub provider: ProviderKey,
     /// For [`Op::Adopt`]: the record of the object as it was found.
     pub adopted: Option<Box<Record>>,
 }
@@ -196,6 +198,9 @@ impl Plan {
                 }
                 if let Some(id) = &step.id {
                     entry["id"] = id.as_str().into();
+                }
+                if !step.provider.is_home() {
+                    entry["provider"] = step.provider.0.as_str().into();
                 }
                 entry
             })

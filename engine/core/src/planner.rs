@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use phx_model::driver::Read;
 use phx_model::expr::{Env, EvalError};
 use phx_model::map::Urns;
+use phx_model::provider::Home;
 use phx_model::schema::{OutputField, Schema, canonical};
 use phx_model::stack::Declared;
 use phx_model::state::{Record, State};
@@ -131,7 +132,7 @@ pub fn renames(program: &Program, state: &State) -> Result<Vec<(Urn, Urn)>, Plan
     Ok(found)
 }
 
-/// SHA-256 of everything that the program says, in hexadecimal. Secret values do not enter it.
+/// SHA-256 of everything that the program says, in hexadecimal. Secret values do not enter it, nor do checks, which no plan depends on.
 pub fn program_hash(program: &Program) -> String {
     let (mut hasher, mut line) = (Sha256::new(), String::new());
     let mut write = |text: std::fmt::Arguments<'_>| {
@@ -143,6 +144,14 @@ pub fn program_hash(program: &Program) -> String {
     write(format_args!("{} {}\n", program.project, program.stack));
     for d in &program.resources {
         write(format_args!("{} {:?} {:?}\n", d.urn, d.inputs, d.options));
+    }
+    if program.home != Home::default() {
+        write(format_args!("{:?}\n", program.home));
+    }
+    for (key, provider) in &program.providers {
+        // All of it, as it is stored: what it shows to people leaves something out.
+        let said = serde_json::to_string(provider).unwrap_or_default();
+        write(format_args!("{key:?} {said}\n"));
     }
     write(format_args!("{:?}", program.exports));
     hex::encode(hasher.finalize())
@@ -166,8 +175,8 @@ enum Known<'a> {
     Nothing,
     /// It stays.
     All(&'a ValueMap),
-    /// It is changed in place: all but the volatile ones.
-    Stable(&'a ValueMap),
+    /// It is changed in place, in these fields: all but the volatile ones that go by one of them.
+    Stable(&'a ValueMap, Vec<String>),
     /// Its creation is finished first: those that it has so far, but the volatile ones.
     SoFar(&'a ValueMap),
 }
@@ -186,15 +195,26 @@ impl Env for Outputs<'_> {
         let field = fields.iter().find(|f| f.name == output)?;
         Some(match known {
             Known::Nothing => Value::Unknown,
-            Known::Stable(_) | Known::SoFar(_) if field.volatile => Value::Unknown,
+            Known::SoFar(_) if field.volatile => Value::Unknown,
+            Known::Stable(_, changed) if field.volatile && follows(field, changed) => Value::Unknown,
             Known::SoFar(values) => values.get(output).cloned().unwrap_or(Value::Unknown),
-            Known::All(values) | Known::Stable(values) => values.get(output).cloned().unwrap_or(Value::Null),
+            Known::All(values) | Known::Stable(values, _) => values.get(output).cloned().unwrap_or(Value::Null),
         })
     }
 
     fn configured(&self, name: &str) -> Option<Value> {
         self.secrets.get(name).cloned()
     }
+}
+
+/// Whether a volatile output can change with a change of these fields.
+fn follows(output: &OutputField, changed: &[String]) -> bool {
+    output.follows.is_empty() || output.follows.iter().any(|field| changed.iter().any(|c| c == field))
+}
+
+/// The fields that a step changes.
+fn changed(step: &Step) -> Vec<String> {
+    step.diff.iter().filter_map(|d| d.path.split(['.', '[']).next()).map(str::to_owned).collect()
 }
 
 struct Planner<'a> {
@@ -259,7 +279,7 @@ impl<'a> Planner<'a> {
                 let known = match (step.op, record) {
                     (Op::Same, Some(record)) => Known::All(&record.outputs),
                     (Op::Update, Some(record)) if record.incomplete => Known::SoFar(&record.outputs),
-                    (Op::Update, Some(record)) => Known::Stable(&record.outputs),
+                    (Op::Update, Some(record)) => Known::Stable(&record.outputs, changed(&step)),
                     _ => Known::Nothing,
                 };
                 self.steps.push(step);
@@ -323,6 +343,7 @@ impl<'a> Planner<'a> {
             diff: Vec::new(),
             depends_on: self.dependencies(at, record),
             id: record.map(|r| r.id.clone()),
+            provider: declared.options.provider.clone(),
             adopted: None,
         };
         let mut desired = inputs(declared, &self.outputs)?;
@@ -382,13 +403,14 @@ impl<'a> Planner<'a> {
         for change in changes {
             let Some(name) = diff::replaced_by(change.field, &change.before, &change.after) else { continue };
             reasons.push(if change.after.has_unknown() {
-                format!("{name} will be another one, and it cannot be changed in place")
+                format!("{name} {PERHAPS}")
             } else {
                 format!("{name} cannot be changed in place")
             });
         }
-        if record.provider != declared.options.provider {
-            reasons.push("it moves to another account or region".to_owned());
+        let (here, there) = (&record.provider, &declared.options.provider);
+        if !here.is_where(there, &self.input.program.home) {
+            reasons.push(format!("it moves from {here} to {there}, and no object can do so"));
         }
         let triggers = triggers(declared, &self.outputs)?;
         if triggers != record.replace_on {
@@ -468,6 +490,14 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Why an object is replaced for a value that the plan does not know. It may turn out to be the old one.
+const PERHAPS: &str = "will be another one, and it cannot be changed in place";
+
+/// Whether a step replaces an object for nothing but values that the plan does not know.
+pub(crate) fn may_turn_out_needless(step: &Step) -> bool {
+    step.op == Op::Replace(ReplaceOrder::CreateBeforeDelete) && step.reasons.iter().all(|why| why.ends_with(PERHAPS))
+}
+
 /// The values of a resource's inputs, as far as they are known; what is null is left out.
 pub fn inputs(declared: &Declared, env: &dyn Env) -> Result<ValueMap, PlanError> {
     let mut values = ValueMap::new();
@@ -498,7 +528,8 @@ fn order(declared: &Declared, record: &Record, desired: &ValueMap) -> ReplaceOrd
     if delete_first { ReplaceOrder::DeleteBeforeCreate } else { ReplaceOrder::CreateBeforeDelete }
 }
 
-fn shares_name(schema: &'static Schema, record: &Record, desired: &ValueMap) -> bool {
+/// Whether an object with these inputs would share with a recorded one what no two may.
+pub(crate) fn shares_name(schema: &'static Schema, record: &Record, desired: &ValueMap) -> bool {
     !schema.unique.is_empty()
         && schema.unique.iter().all(|name| {
             let (old, new) = (record.actual(name), desired.get(*name).unwrap_or(&Value::Null));
@@ -604,6 +635,7 @@ fn deletions(state: &State, ends: impl Fn(&Urn) -> bool, chosen: impl Fn(&Urn) -
             diff: Vec::new(),
             depends_on: record.depends_on.clone(),
             id: Some(record.id.clone()),
+            provider: record.provider.clone(),
             adopted: None,
         });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use phx_model::driver::{Cx, Driver, Observed, Read, ReadTarget, Registry};
 use phx_model::error::ErrorKind;
-use phx_model::schema::{Field, Kind, Schema, satisfied};
+use phx_model::schema::{Field, Kind, Schema, same, satisfied};
 use phx_model::state::{Entry, ProviderKey, Record, State};
 use phx_model::{CloudError, Program, Urn, Value, ValueMap};
 use tokio::time::Instant;
@@ -249,14 +249,16 @@ fn observe(schema: &'static Schema, record: &Record, mut observed: Observed) -> 
         let mut seen = observed.fields.remove(field.name).unwrap_or_default();
         // What the program keeps from view stays so, whoever has changed it.
         let secret = record.hidden.contains(field.name) || record.inputs.get(field.name).is_some_and(Value::has_secret);
+        // What means nothing, as a flag that is off, is nothing.
+        let says_something = |seen: &Value| !seen.is_empty() && !same(field, &Value::Null, seen);
         let drifted = match record.inputs.get(field.name).filter(|v| !v.is_empty()) {
             Some(set) => !satisfied(field, set, &seen),
             // An update of phx's own may have set it, of which nobody knows whether it arrived. So it is phx's, to be taken away again.
-            None if !field.cloud_default && !seen.is_empty() && record.uncertain.contains(field.name) => {
+            None if !field.cloud_default && record.uncertain.contains(field.name) && says_something(&seen) => {
                 new.inputs.insert(field.name.to_owned(), if secret { seen.secret() } else { seen });
                 continue;
             }
-            None => !field.cloud_default && !seen.is_empty(),
+            None => !field.cloud_default && says_something(&seen),
         };
         if drifted {
             if secret {
@@ -286,7 +288,8 @@ pub(crate) fn mark_secret_outputs(schema: &'static Schema, outputs: &mut ValueMa
     }
 }
 
-fn mark_secrets(fields: &[Field], values: &mut ValueMap) {
+/// Marks what the schema calls secret in an object's fields.
+pub(crate) fn mark_secrets(fields: &[Field], values: &mut ValueMap) {
     for field in fields {
         let Some(value) = values.get_mut(field.name) else { continue };
         if field.secret && *value != Value::Null {
@@ -333,6 +336,24 @@ mod tests {
     }
 
     #[test]
+    fn a_form_of_nothing_is_no_drift() {
+        fn off_is_unset(value: &Value) -> Value {
+            if *value.expose() == Value::Bool(false) { Value::Null } else { value.clone() }
+        }
+        static SWITCH: Schema = Schema {
+            fields: &[Field { name: "on", kind: Kind::Bool, normalize: Some(off_is_unset), ..FIELD }],
+            outputs: &[],
+            ..crate::planner::tests_support::copy(&THING)
+        };
+        let seen = |fields: &str| {
+            let observed = Observed { fields: map(fields), outputs: ValueMap::new() };
+            observe(&SWITCH, &Record::default(), observed).drift
+        };
+        assert!(seen(r#"{"on":false}"#).is_empty(), "the cloud says what the program leaves out");
+        assert_eq!(seen(r#"{"on":true}"#), map(r#"{"on":true}"#));
+    }
+
+    #[test]
     fn what_is_secret_stays_so_and_what_is_write_only_stays_uncertain() {
         static SECRETIVE: Schema = Schema {
             type_name: "test:unit:Secretive",
@@ -352,6 +373,7 @@ mod tests {
                 doc: "",
                 secret: true,
                 volatile: false,
+                follows: &[],
             }],
         };
         let text = |s: &str| Value::String(s.into());

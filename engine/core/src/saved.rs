@@ -431,9 +431,14 @@ fn values_of(entry: &Entry) -> impl Iterator<Item = &Value> {
 /// Hashes everything that is in the state but its lineage, which is compared by itself.
 fn print_state(state: &State) -> Print {
     // All of it by name, so that nothing can be added and be forgotten here.
-    let State { format, lineage: _, serial, resources, deposed, open, outputs, key, secrets, durations } = state;
+    let State { format, lineage: _, serial, resources, deposed, open, outputs, key, secrets, durations, providers } =
+        state;
     let mut printer = Printer::default();
     printer.shown(&[format as &dyn fmt::Debug, serial, resources, deposed, open, outputs, key, secrets, durations]);
+    if !providers.is_empty() {
+        // As they are stored: what they show to people leaves something out.
+        printer.put(format_args!("{}", serde_json::to_string(providers).unwrap_or_default()));
+    }
     for record in resources.values().chain(deposed.iter().map(|d| &d.record)) {
         printer.hidden(values_of_record(record));
     }

@@ -103,7 +103,13 @@ fn what_vanishes_with_its_parent_waits_for_it() {
     before.resources.insert(urn("group"), record("g", &["vpc"]));
     before.resources.insert(urn("rule"), record("r", &["group"]));
     let missing = || {
-        let drifted = Drifted { urn: urn("rule"), id: "r".into(), kind: DriftKind::Missing, diff: Vec::new() };
+        let drifted = Drifted {
+            urn: urn("rule"),
+            id: "r".into(),
+            provider: ProviderKey::default(),
+            kind: DriftKind::Missing,
+            diff: Vec::new(),
+        };
         Seen::from([(urn("rule"), drifted)])
     };
     let sorted = |now: &State| {

@@ -53,6 +53,9 @@ pub enum EngineError {
         lines(.0.iter().map(|intent| format!("{}: to {} it, begun {}", intent.urn, intent.change.verb(), intent.time)))
     )]
     Unsettled(Vec<Intent>),
+    /// A place cannot be worked in that something lies in, or is to lie in. Nothing was changed.
+    #[error("{0}")]
+    Place(Box<CloudError>),
     /// A resource's type is not known here.
     #[error(
         "{urn}: the type {type_name} is not known to this program\n  hint: register its driver (for a type that comes with phx, turn on the cargo feature of its service) and build again"
@@ -105,6 +108,9 @@ impl From<FoldError> for EngineError {
 
 impl From<&EngineError> for EventError {
     fn from(error: &EngineError) -> Self {
+        if let EngineError::Place(error) = error {
+            return Self::from(&**error);
+        }
         Self {
             message: error.to_string(),
             service: String::new(),

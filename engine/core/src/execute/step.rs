@@ -2,12 +2,13 @@
 // A cloud's error carries everything that the cloud said, and is made at most once for a step: its size costs nothing.
 #![allow(clippy::result_large_err)]
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use phx_model::driver::{Created, Cx, Delta, Driver};
+use phx_model::driver::{Created, Cx, Driver};
 use phx_model::error::ErrorKind;
 use phx_model::schema::{Identity, Kind};
 use phx_model::stack::Declared;
@@ -18,10 +19,10 @@ use tokio::time::Instant;
 use super::Run;
 use super::places::Own;
 use super::wish::{Changes, Recorded, Wish};
-use crate::diff;
 use crate::events::{Event, StepOp};
 use crate::journal::{Journal, JournalError};
-use crate::plan::Step;
+use crate::plan::{Op, ReplaceOrder, Step};
+use crate::planner;
 use crate::recover::find_until;
 use crate::refresh::mark_secret_outputs;
 use crate::schedule::{Action, Work};
@@ -127,6 +128,32 @@ impl Verb<'_> {
 }
 
 impl Run<'_> {
+    /// An action as it turns out to be once the values are there that its plan did not know. An object that was to be replaced for a value which
+    /// comes to what it was is kept, so that the new one is but an update, and there is no old one to be deleted: `None`.
+    pub(super) fn as_it_turned_out<'a>(&self, action: &'a Action) -> Option<Cow<'a, Action>> {
+        let step = &self.plan.steps[action.step];
+        let as_planned = Some(Cow::Borrowed(action));
+        if !planner::may_turn_out_needless(step) {
+            return as_planned;
+        }
+        let (Ok(declared), Ok(record)) = (self.declared(&action.urn), self.record(&action.urn)) else {
+            return as_planned;
+        };
+        match &action.work {
+            Work::Create => {
+                let wish = self.wish(declared).ok();
+                let changes = wish.map(|wish| wish.change(declared, &step.depends_on, &record));
+                match changes.is_some_and(|changes| changes.replaced(declared.schema).is_none()) {
+                    true => Some(Cow::Owned(Action { work: Work::Update, ..action.clone() })),
+                    false => as_planned,
+                }
+            }
+            // It comes after the creation: if the object is still there, nothing was created.
+            Work::Delete { id } | Work::Forget { id } if record.id == *id => None,
+            _ => as_planned,
+        }
+    }
+
     /// Does an action. Returns the cloud's id of the object.
     pub(super) async fn act(&self, action: &Action, started: Instant, place: &Arc<Own>) -> Result<String, Stop> {
         let step = &self.plan.steps[action.step];
@@ -194,7 +221,17 @@ impl Run<'_> {
     async fn create(&self, action: &Action, step: &Step, started: Begun<'_>) -> Result<String, Stop> {
         let urn = &action.urn;
         let declared = self.declared(urn)?;
-        let record = self.wish(declared)?.new_record(declared, &step.depends_on);
+        let wish = self.wish(declared)?;
+        if step.op == Op::Replace(ReplaceOrder::CreateBeforeDelete)
+            && declared.options.delete_before_replace.is_none()
+            && self.record(urn).is_ok_and(|old| wish.shares_name(declared, &old))
+        {
+            let what =
+                "the new object has come to the name of the one that it replaces, and there can be one of a name only";
+            let hint = "run `phx up` again: knowing the name, it deletes the old object first";
+            return Err(CloudError::local(ErrorKind::Invalid, what).hint(hint).into());
+        }
+        let record = wish.new_record(declared, &step.depends_on);
         let verb = self.verb(action, started, &record.provider, declared.options.timeouts.create)?;
         let want = record.inputs.clone();
         let (intent, entry) = self.intent(urn, Change::Create { record: Box::new(record) });
@@ -336,6 +373,7 @@ impl Run<'_> {
     /// Changes an object, or only its record if that is all that is left to change.
     async fn apply(&self, verb: &Verb<'_>, urn: &Urn, old: &Record, changes: Changes) -> Result<String, Stop> {
         let id = old.id.clone();
+        let replaced = changes.replaced(verb.driver.schema());
         let Changes { fields, record } = changes;
         if fields.is_empty() {
             if record != *old {
@@ -343,11 +381,7 @@ impl Run<'_> {
             }
             return Ok(id);
         }
-        let schema = verb.driver.schema();
-        let replaced = |(name, delta): (&String, &Delta)| {
-            schema.field(name).and_then(|field| diff::replaced_by(field, &delta.before, &delta.after))
-        };
-        if let Some(name) = fields.iter().find_map(replaced) {
+        if let Some(name) = replaced {
             let what = format!("{name} has come to another value than was planned, and it cannot be changed in place");
             return Err(CloudError::local(ErrorKind::Invalid, what)
                 .hint("run `phx up` again to replace the object")

@@ -12,7 +12,7 @@ use phx_state::MemoryStore;
 
 use crate::engine::{Engine, EngineError, Interrupt, Report, RunOptions, Settings};
 use crate::events::{Event, RunResult, StepOp};
-use crate::planner::tests_support::{ProgramBuilder, THING};
+use crate::planner::tests_support::{ProgramBuilder, THING, UNIQUE};
 
 mod sim;
 
@@ -615,5 +615,46 @@ async fn thousands_of_steps_cost_a_handful_of_writes() {
     let intents = w.store.journal(&w.p.program.stack);
     let open = |e: &&Entry| matches!(e, Entry::Intent(i) if matches!(i.change, Change::Create { .. }));
     assert_eq!(intents.iter().filter(open).count(), 2_000);
+    w.assert_converged().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_turns_out_needless_keeps_the_object() {
+    let mut w = World::new();
+    w.p.add("a", &[]).add("b", &["a"]);
+    let version = w.p.output("a", "version");
+    w.p.set("b", "zone", version);
+    w.up().await;
+    let before = w.state().await.resources[&w.p.urn("b")].id.clone();
+    w.calls();
+    // An update may change the version, so the plan does not know it; it stays what it is.
+    w.p.set("a", "size", int(7));
+    let report = w.up().await;
+    let planned = report.plan.steps.iter().find(|s| s.urn == w.p.urn("b")).unwrap();
+    assert!(matches!(planned.op, crate::plan::Op::Replace(_)), "{planned:?}");
+    assert_eq!(w.calls(), ["read 2", "update a"]);
+    assert_eq!((report.summary.replace, report.summary.update, report.summary.delete), (0, 2, 0));
+    assert_eq!(w.state().await.resources[&w.p.urn("b")].id, before);
+    w.assert_converged().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_object_that_comes_to_the_old_ones_name_is_not_made_beside_it() {
+    let mut w = World::new();
+    w.p.add_as(&UNIQUE, "a", &[]).add_as(&UNIQUE, "b", &["a"]);
+    w.schema = &UNIQUE;
+    let version = w.p.output("a", "version");
+    w.p.set("b", "size", version);
+    w.p.set("b", "zone", Expr::Literal(Value::String("x".into())));
+    w.up().await;
+    w.calls();
+    w.p.set("a", "size", int(7));
+    w.p.set("b", "zone", Expr::Literal(Value::String("y".into())));
+    let report = w.try_up().await.unwrap();
+    assert_eq!(report.result, RunResult::Failed);
+    let error = &report.failures[0].error;
+    assert!(error.to_string().contains("there can be one of a name only"), "{error}");
+    assert_eq!(w.calls(), ["read 2", "update a"]);
+    w.up().await;
     w.assert_converged().await;
 }

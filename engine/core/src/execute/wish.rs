@@ -7,6 +7,7 @@ use phx_model::driver::Delta;
 use phx_model::error::ErrorKind;
 use phx_model::expr::Env;
 use phx_model::map::Urns;
+use phx_model::schema::Schema;
 use phx_model::stack::Declared;
 use phx_model::state::{Record, State};
 use phx_model::{CloudError, Urn, Value, ValueMap};
@@ -44,6 +45,13 @@ pub(super) struct Wish {
     triggers: Vec<Value>,
 }
 
+impl Changes {
+    /// A field that cannot be changed in place.
+    pub(super) fn replaced(&self, schema: &'static Schema) -> Option<String> {
+        self.fields.iter().find_map(|(name, delta)| diff::replaced_by(schema.field(name)?, &delta.before, &delta.after))
+    }
+}
+
 impl Wish {
     /// Works out the expressions.
     pub(super) fn resolve(declared: &Declared, env: &Recorded<'_>) -> Result<Self, CloudError> {
@@ -58,8 +66,12 @@ impl Wish {
 
     /// The record of a new object.
     pub(super) fn new_record(self, declared: &Declared, depends_on: &Urns) -> Record {
-        let base = Record { provider: declared.options.provider.clone(), ..Record::default() };
-        with_options(base, declared, depends_on, self)
+        with_options(Record::default(), declared, depends_on, self)
+    }
+
+    /// Whether an object would share with a recorded one what no two of its type may.
+    pub(super) fn shares_name(&self, declared: &Declared, record: &Record) -> bool {
+        planner::shares_name(declared.schema, record, &self.inputs)
     }
 
     /// What has to change about an object, and its record once that is done.
@@ -94,6 +106,8 @@ pub(super) struct Changes {
 fn with_options(record: Record, declared: &Declared, depends_on: &Urns, wish: Wish) -> Record {
     let options = &declared.options;
     Record {
+        // Another name for the same place at most: what moves is replaced.
+        provider: options.provider.clone(),
         inputs: wish.inputs,
         depends_on: depends_on.clone(),
         protect: options.protect,

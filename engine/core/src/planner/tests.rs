@@ -149,6 +149,21 @@ fn an_update_makes_only_the_volatile_outputs_unknown() {
 }
 
 #[test]
+fn a_volatile_output_that_goes_by_a_field_is_known_while_that_field_stays() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]);
+    let grade = p.output("a", "grade");
+    p.set("b", "zone", grade);
+    let state = p.applied();
+    p.set("a", "tags", Expr::Map([("a".to_owned(), text("x"))].into()));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!((op(&plan, "a"), op(&plan, "b")), (Op::Update, Op::Same), "tags do not change the grade");
+    p.set("a", "size", int(9));
+    let plan = p.plan(&state).unwrap();
+    assert!(matches!(op(&plan, "b"), Op::Replace(_)), "the grade goes by the size, and the zone cannot be changed");
+}
+
+#[test]
 fn what_leaves_the_program_is_deleted_after_its_dependents() {
     let mut p = ProgramBuilder::new();
     p.add("a", &[]).add("b", &["a"]).add("c", &["b"]);

@@ -9,6 +9,7 @@ use phx_model::stack::Options;
 pub(crate) const FIELD: Field = Field {
     name: "",
     kind: Kind::String,
+    rust: "String",
     doc: "",
     required: false,
     replace: false,
@@ -35,8 +36,9 @@ pub(crate) static THING: Schema = Schema {
         Field { name: "tags", kind: Kind::Map(&Kind::String), ..FIELD },
     ],
     outputs: &[
-        OutputField { name: "id", kind: Kind::Id("ThingId"), doc: "", secret: false, volatile: false },
-        OutputField { name: "version", kind: Kind::String, doc: "", secret: false, volatile: true },
+        OutputField { name: "id", kind: Kind::Id("ThingId"), doc: "", secret: false, volatile: false, follows: &[] },
+        OutputField { name: "version", kind: Kind::String, doc: "", secret: false, volatile: true, follows: &[] },
+        OutputField { name: "grade", kind: Kind::String, doc: "", secret: false, volatile: true, follows: &["size"] },
     ],
 };
 
@@ -59,7 +61,7 @@ pub(crate) fn schemas(type_name: &str) -> Option<&'static Schema> {
     [&THING, &UNIQUE, &PART].into_iter().find(|schema| schema.type_name == type_name)
 }
 
-const fn copy(s: &Schema) -> Schema {
+pub(crate) const fn copy(s: &Schema) -> Schema {
     Schema {
         type_name: s.type_name,
         terraform: None,
@@ -80,7 +82,7 @@ pub(crate) struct ProgramBuilder {
 impl ProgramBuilder {
     pub(crate) fn new() -> Self {
         let name = |n| StackName::new(n).unwrap();
-        let program = Program { project: name("p"), stack: name("s"), resources: Vec::new(), exports: BTreeMap::new() };
+        let program = Program::empty(name("p"), name("s"));
         Self { program }
     }
 
@@ -140,7 +142,12 @@ impl ProgramBuilder {
             let record = Record {
                 inputs: inputs(declared, &Applied(&state)).unwrap(),
                 replace_on: triggers(declared, &Applied(&state)).unwrap(),
-                outputs: [("id".to_owned(), text(&id)), ("version".to_owned(), text("1"))].into(),
+                outputs: [
+                    ("id".to_owned(), text(&id)),
+                    ("version".to_owned(), text("1")),
+                    ("grade".to_owned(), text("1")),
+                ]
+                .into(),
                 id,
                 depends_on: graph.dependencies(at).iter().map(|&d| self.program.resources[d].urn.clone()).collect(),
                 protect: declared.options.protect,
