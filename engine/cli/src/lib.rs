@@ -27,6 +27,8 @@
 //! | [`model`] | names, values, expressions, schemas ([`phx_model`]) |
 //! | [`engine`] | planning and executing, for programs of their own ([`phx_engine`]) |
 //! | [`state`] | where state is kept ([`phx_state`]) |
+//! | [`verify`] | making the checks that a program declares |
+//! | [`permissions`] | the IAM policy with which a plan can be carried out |
 //! | [`project`] | `phx.toml` and the stacks' files, for programs that use the engine without the command line |
 //!
 //! # Without the command line
@@ -39,16 +41,20 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod docs;
 mod notify;
+pub mod permissions;
 pub mod project;
 mod render;
-#[cfg(feature = "sandbox")]
-pub mod sandbox;
+
+pub mod verify;
 
 pub use anyhow::{Error, Result};
 pub use phx_engine as engine;
 pub use phx_model as model;
 pub use phx_model::format;
+#[cfg(feature = "sandbox")]
+pub use phx_sandbox as sandbox;
 pub use phx_state as state;
 
 use std::process::ExitCode;
@@ -66,7 +72,7 @@ pub mod prelude {
 
     pub use anyhow::Context as _;
     pub use phx_model::typed::Tags;
-    pub use phx_model::{Handle, Input, Ipv4Cidr, Options, Output, Scope, Stack};
+    pub use phx_model::{Check, Handle, Input, Ipv4Cidr, Options, Output, Provider, Scope, Stack};
 
     pub use crate::Result;
 }
@@ -74,7 +80,7 @@ pub mod prelude {
 /// Makes a binary of a program: the whole command line (`preview`, `up`, `destroy`, …) for the stacks of its project.
 ///
 /// The program is called to write itself down whenever a command needs it. It must not call a cloud itself, since it is also called when
-/// nothing is to be changed.
+/// nothing is to be changed; what it has to know of the cloud it asks for with [`lookup`](phx_model::Scope::lookup).
 pub fn main<F>(program: F) -> ExitCode
 where
     F: Fn(&mut Stack) -> Result<()> + 'static,

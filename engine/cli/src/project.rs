@@ -9,9 +9,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use phx_model::config::{ConfigError, ConfigSource};
+use phx_model::lookup::Answerer;
+use phx_model::provider::Home;
 use phx_model::urn::{NameError, ProjectName, StackName};
 use phx_model::{Program, Stack};
 use serde::Deserialize;
@@ -369,12 +372,41 @@ impl Project {
 }
 
 impl StackSettings {
-    /// Has a program write itself down for this stack.
+    /// Has a program write itself down for this stack. Its [lookups](phx_model::lookup) are errors.
     pub fn write_down(&self, program: impl FnOnce(&mut Stack) -> anyhow::Result<()>) -> anyhow::Result<Program> {
-        let mut stack =
-            Stack::new(self.project.clone(), self.name.clone(), self.config.clone(), self.aws.default_tags.clone());
+        Self::written(self.blank(), program)
+    }
+
+    /// Has a program write itself down for this stack that may look things up: in AWS with [`lookups`](Self::lookups), or with
+    /// [answers known beforehand](phx_model::lookup::Answers).
+    pub fn write_down_with(
+        &self,
+        lookups: Arc<dyn Answerer>,
+        program: impl FnOnce(&mut Stack) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Program> {
+        Self::written(self.blank().with_lookups(lookups), program)
+    }
+
+    /// The stack's own place, as far as its file says.
+    pub(crate) fn home(&self) -> Home {
+        let account = self.aws.account_id.as_ref().map(ToString::to_string);
+        Home { region: self.aws.region.clone(), account }
+    }
+
+    fn blank(&self) -> Stack {
+        let home = self.home();
+        let (project, name, config) = (self.project.clone(), self.name.clone(), self.config.clone());
+        Stack::new(project, name, config, self.aws.default_tags.clone()).with_home(home)
+    }
+
+    fn written(mut stack: Stack, program: impl FnOnce(&mut Stack) -> anyhow::Result<()>) -> anyhow::Result<Program> {
         program(&mut stack)?;
         Ok(stack.finish())
+    }
+
+    /// Answers a program's lookups by this way to AWS. The program must then be written down on a multi-threaded tokio runtime.
+    pub fn lookups(&self, aws: &phx_aws::Aws) -> Arc<dyn Answerer> {
+        Arc::new(phx_aws::lookup::Lookups::new(aws.clone()))
     }
 
     /// The way to AWS in the stack's region, with credentials from where the aws CLI has them. Nothing is read or called yet.

@@ -67,6 +67,10 @@ pub(crate) enum Command {
     Refresh(Refresh),
     /// Show what someone else has changed in the cloud; change nothing, take no lease
     Drift(Drift),
+    /// Make the program's checks, as `up` does in the end; change nothing, take no lease
+    Verify,
+    /// Whether the program can be what it says, without a call; or the least IAM policy that it takes
+    Check(Check),
     /// What phx remembers, and where it is kept
     #[command(subcommand)]
     State(State),
@@ -168,6 +172,43 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Print the least IAM policy for what the plan says, as JSON
+    #[arg(long)]
+    pub(crate) permissions: bool,
+    /// What is to be permitted: what `up` would do now, if nothing is said
+    #[arg(long, value_enum, requires = "permissions")]
+    pub(crate) operation: Option<Purpose>,
+    #[command(flatten)]
+    pub(crate) refreshing: Refreshing,
+}
+
+/// What a policy is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Purpose {
+    /// What `up` would do now
+    Up,
+    /// What `destroy` would do now
+    Destroy,
+    /// Reading everything
+    Drift,
+    /// Whatever the program's types may ever need
+    All,
+}
+
+impl Purpose {
+    /// The word for it on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Destroy => "destroy",
+            Self::Drift => "drift",
+            Self::All => "all",
+        }
+    }
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Targets {
     /// Only this resource and what it needs (a URN or an unambiguous name); can be repeated
     #[arg(long, value_name = "URN")]
@@ -209,6 +250,12 @@ pub(crate) struct Up {
     /// Go on with whatever does not need what failed, which is what `up` always does
     #[arg(long = "continue-on-error")]
     _continue_on_error: bool,
+    /// Make the program's checks once everything is done and recorded; `--verify=false` leaves them out
+    #[arg(
+        long, value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1,
+        require_equals = true, action = ArgAction::Set
+    )]
+    pub(crate) verify: bool,
     #[command(flatten)]
     pub(crate) waiting: Waiting,
 }
@@ -363,6 +410,9 @@ pub(crate) struct Schema {
     /// A type, by phx's, Terraform's or CloudFormation's name for it; without, all of them
     #[arg(value_name = "TYPE")]
     pub(crate) name: Option<String>,
+    /// Write a book of all types into a folder: the source of an mdBook, with a guide from Terraform
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    pub(crate) docs: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -387,7 +437,16 @@ pub(crate) enum Sandbox {
 impl Command {
     /// Whether the command works on what the program writes down, so that the `phx` driver has to build it.
     pub(crate) fn needs_program(&self) -> bool {
-        matches!(self, Self::Preview(_) | Self::Up(_) | Self::Destroy(_) | Self::Refresh(_) | Self::Graph(_))
+        matches!(
+            self,
+            Self::Preview(_)
+                | Self::Up(_)
+                | Self::Destroy(_)
+                | Self::Refresh(_)
+                | Self::Verify
+                | Self::Check(_)
+                | Self::Graph(_)
+        )
     }
 }
 
@@ -416,6 +475,9 @@ mod tests {
           destroy      Delete everything that the stack has
           refresh      Record what the cloud has
           drift        Show what someone else has changed in the cloud; change nothing, take no lease
+          verify       Make the program's checks, as `up` does in the end; change nothing, take no lease
+          check        Whether the program can be what it says, without a call; or the least IAM policy that
+                       it takes
           state        What phx remembers, and where it is kept
           stack        Stacks, their outputs and their history
           lock         The lease that keeps two runs apart
@@ -467,11 +529,17 @@ mod tests {
             "-C x --json preview -C y",
             "--sandbox destroy",
             "graph --format json",
+            "verify --json",
+            "check",
+            "check --permissions --operation all --refresh=false",
         ] {
             assert!(parse(line).unwrap().command.needs_program(), "{line}");
         }
         let Command::Up(up) = parse("up --plan p.plan --parallel 4").unwrap().command else { panic!() };
         assert_eq!(up.plan, Some(PathBuf::from("p.plan")));
+        assert!(up.verify);
+        let Command::Up(up) = parse("up --plan p.plan --verify=false").unwrap().command else { panic!() };
+        assert!(!up.verify);
         let Command::Destroy(destroy) = parse("destroy --wait-lock 90s").unwrap().command else { panic!() };
         assert_eq!(destroy.waiting.wait_lock, Duration::from_secs(90));
         let Command::Refresh(refresh) = parse("refresh").unwrap().command else { panic!() };
@@ -506,6 +574,7 @@ mod tests {
             "up --parallel 0",
             "state",
             "preview -v -q",
+            "check --operation up",
             "up --plan p --target a",
             "up --plan p --refresh=false",
             "up --plan p --replace a",

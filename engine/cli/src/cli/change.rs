@@ -11,6 +11,7 @@ use phx_engine::Plan;
 use phx_engine::engine::{Engine, EngineError, Interrupt, Report, RunOptions};
 use phx_engine::events::RunResult;
 use phx_engine::planner::PlanOptions;
+use phx_engine::verify::{Verified, Verify};
 use phx_model::store::Store;
 use phx_model::{Program, Urn};
 use phx_state::secret::SealedStore;
@@ -25,9 +26,11 @@ use super::secret;
 use super::ui::Ui;
 use super::wiring::{self, Context};
 use crate::project::{Project, StackSettings};
+use crate::render::checks;
 use crate::render::outcome::{Outcome, outcome};
 use crate::render::style::{DIM, paint};
 use crate::render::{self, count, duration};
+use crate::verify::Verifier;
 
 /// Everything that one run needs, found and checked.
 struct Ready {
@@ -38,6 +41,8 @@ struct Ready {
     options: RunOptions,
     /// The store with its keys, for the secrets of saved plans.
     sealed: SealedStore,
+    /// What makes the program's checks, if there are any to make.
+    verifier: Option<Arc<Verifier>>,
     began: Instant,
 }
 
@@ -51,6 +56,8 @@ struct Wanted<'a> {
     changing: bool,
     /// How long to wait for the lease.
     wait: Duration,
+    /// Whether the program's checks are made in the end.
+    verify: bool,
 }
 
 /// Finds and checks everything, down to whose credentials these are. `program` is what targets are looked for in, beside the state.
@@ -58,6 +65,7 @@ async fn ready(
     cx: &Context,
     project: &Project,
     stack: StackSettings,
+    cloud: Cloud,
     program: Option<&Program>,
     wanted: Wanted<'_>,
 ) -> anyhow::Result<Ready> {
@@ -70,7 +78,6 @@ async fn ready(
     };
     let interrupt = Interrupt::new();
     interrupt::listen(&interrupt, wanted.changing)?;
-    let cloud = Cloud::open(cx, project, &stack).await?;
     if !phx_state::needs_aws(&store.location()) {
         // A state that cannot be read is told of before anything is asked of AWS.
         store.load(&stack.name).await?;
@@ -85,9 +92,20 @@ async fn ready(
     #[cfg(feature = "crash-points")]
     let (registry, store) = (super::crash::registry(registry)?, super::crash::store(store)?);
     let sealed = secret::sealed(cx, project, store)?;
+    let verifier = program.filter(|p| wanted.verify && !p.checks.is_empty()).map(|program| {
+        let verifier = Verifier::new(program, registry.clone(), reporter.clone());
+        Arc::new(verifier.in_folder(&project.dir).isolated(cx.global.sandbox))
+    });
     let engine = Engine::new(registry, Arc::new(sealed.clone()), reporter.clone(), settings);
-    let options = RunOptions { plan, refresh: wanted.refresh, interrupt, holder_who: wiring::who(), wait: wanted.wait };
-    Ok(Ready { stack, cloud, engine, reporter, options, sealed, began })
+    let options = RunOptions {
+        plan,
+        refresh: wanted.refresh,
+        interrupt,
+        holder_who: wiring::who(),
+        wait: wanted.wait,
+        verify: verifier.clone().map(|verifier| verifier as Arc<dyn Verify>),
+    };
+    Ok(Ready { stack, cloud, engine, reporter, options, sealed, verifier, began })
 }
 
 /// Resources by their URNs or, where only one has it, by their names.
@@ -131,7 +149,7 @@ pub(super) fn named(text: &str, known: &BTreeSet<Urn>) -> anyhow::Result<Urn> {
 pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit> {
     let project = cx.project()?;
     let stack = cx.stack(&project)?;
-    let program = cx.program(&stack)?;
+    let (program, cloud) = cx.program(&project, &stack).await?;
     let wanted = Wanted {
         parallel: None,
         refresh: args.refreshing.refresh,
@@ -139,8 +157,9 @@ pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit
         replace: &args.replace,
         changing: false,
         wait: Duration::ZERO,
+        verify: false,
     };
-    let ready = ready(cx, &project, stack, Some(&program), wanted).await?;
+    let ready = ready(cx, &project, stack, cloud, Some(&program), wanted).await?;
     let planned = match &args.out {
         Some(_) => {
             ready.engine.preview_to_save(&program, &ready.options).await.map(|(plan, saved)| (plan, Some(saved)))
@@ -159,7 +178,11 @@ pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit
         json["elapsed_ms"] = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).into();
         cx.ui.answer(&json)?;
     }
-    let note = paint(DIM, format_args!("({}, {})", duration(elapsed), count(calls, "API call")));
+    let mut notes = vec![duration(elapsed), count(calls, "API call")];
+    if !program.checks.is_empty() {
+        notes.push(format!("{} after `up`", count(program.checks.len() as u64, "check")));
+    }
+    let note = paint(DIM, format_args!("({})", notes.join(", ")));
     cx.ui.say(&format!("{}{note}\n", render::plan::plan(&plan, cx.ui.view)));
     if let Some(path) = &args.out {
         cx.ui.say(&format!("Saved to {0}. `phx up --plan {0}` does exactly this.\n", path.display()));
@@ -171,7 +194,7 @@ pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit
 pub(crate) async fn up(cx: &Context, args: &Up) -> anyhow::Result<Exit> {
     let project = cx.project()?;
     let stack = cx.stack(&project)?;
-    let program = cx.program(&stack)?;
+    let (program, cloud) = cx.program(&project, &stack).await?;
     let wanted = Wanted {
         parallel: args.parallel,
         refresh: args.refreshing.refresh,
@@ -179,6 +202,7 @@ pub(crate) async fn up(cx: &Context, args: &Up) -> anyhow::Result<Exit> {
         replace: &args.replace,
         changing: true,
         wait: args.waiting.wait_lock,
+        verify: args.verify,
     };
     let planned = match &args.plan {
         Some(path) => {
@@ -188,7 +212,7 @@ pub(crate) async fn up(cx: &Context, args: &Up) -> anyhow::Result<Exit> {
         }
         None => None,
     };
-    let ready = ready(cx, &project, stack, Some(&program), wanted).await?;
+    let ready = ready(cx, &project, stack, cloud, Some(&program), wanted).await?;
     let approval = Approval::new(cx.ui.clone(), &ready, "Do this?");
     let report = match planned {
         Some((path, planned)) => {
@@ -216,8 +240,10 @@ pub(crate) async fn destroy(cx: &Context, args: &Destroy) -> anyhow::Result<Exit
         replace: &[],
         changing: true,
         wait: args.waiting.wait_lock,
+        verify: false,
     };
-    let ready = ready(cx, &project, stack, None, wanted).await?;
+    let cloud = Cloud::open(cx, &project, &stack).await?;
+    let ready = ready(cx, &project, stack, cloud, None, wanted).await?;
     let question = format!("Delete all this from {}?", ready.stack.name);
     let approval = Approval::new(cx.ui.clone(), &ready, &question);
     let (name, stack) = (&ready.stack.project, &ready.stack.name);
@@ -230,8 +256,10 @@ pub(crate) async fn refresh(cx: &Context, args: &args::Refresh) -> anyhow::Resul
     let project = cx.project()?;
     let stack = cx.stack(&project)?;
     let wait = args.waiting.wait_lock;
-    let wanted = Wanted { parallel: None, refresh: true, targets: &[], replace: &[], changing: true, wait };
-    let ready = ready(cx, &project, stack, None, wanted).await?;
+    let wanted =
+        Wanted { parallel: None, refresh: true, targets: &[], replace: &[], changing: true, wait, verify: false };
+    let cloud = Cloud::open(cx, &project, &stack).await?;
+    let ready = ready(cx, &project, stack, cloud, None, wanted).await?;
     let report = ready.engine.refresh(&ready.stack.project, &ready.stack.name, &ready.options).await;
     finish(cx, "refresh", ready, report, None).await
 }
@@ -272,12 +300,33 @@ async fn finish(
     if report.result == RunResult::Failed && !cx.ui.errors_seen_with_output() {
         Ui::note(&failed(kind, &report));
     }
+    let checked = match (&ready.verifier, &report.checks) {
+        (Some(verifier), Some(verified)) => verification(cx, verifier, verified),
+        (Some(_), None) if report.result == RunResult::Succeeded => {
+            cx.ui.say(&paint(
+                DIM,
+                "The checks were left out, since not everything was aimed at; `phx verify` makes them.\n",
+            ));
+            Exit::Done
+        }
+        _ => Exit::Done,
+    };
     saved?;
     Ok(match report.result {
-        RunResult::Succeeded => Exit::Done,
+        RunResult::Succeeded => checked,
         RunResult::Failed => Exit::Error,
         RunResult::Interrupted => Exit::Interrupted,
     })
+}
+
+/// Says what the checks came to. What was to be done is done and recorded, whatever that is.
+fn verification(cx: &Context, verifier: &Verifier, verified: &Verified) -> Exit {
+    let outcomes = verifier.outcomes();
+    cx.ui.say(&format!("\n{}", checks::report(&outcomes, verified)));
+    if verified.failed > 0 && !cx.ui.errors_seen_with_output() {
+        Ui::note(&describe(&anyhow!("up is done and recorded, and {}", checks::failures(&outcomes))));
+    }
+    super::verify::exit(verified)
 }
 
 /// What failed, for whoever reads the errors and not the output.

@@ -1,7 +1,11 @@
 //! The way to the cloud: AWS, or with `--sandbox` the embedded emulator and nothing else.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, anyhow};
 use phx_aws::Aws;
+use phx_aws::lookup::Lookups;
+use phx_model::lookup::Answerer;
 
 use super::wiring::Context;
 use crate::project::{Project, StackSettings};
@@ -65,6 +69,15 @@ impl Cloud {
     #[allow(clippy::unused_async)] // with the sandbox it waits
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         Ok(())
+    }
+
+    /// Answers the program's lookups.
+    pub(crate) fn lookups(&self) -> Arc<dyn Answerer> {
+        Arc::new(match self.is_real() {
+            true => Lookups::new(self.aws.clone()),
+            // The emulator's account is its own.
+            false => Lookups::of_any_account(self.aws.clone()),
+        })
     }
 
     /// Whether real AWS is called.

@@ -184,6 +184,7 @@ pub(crate) fn registry(registry: Registry) -> anyhow::Result<Registry> {
             around.add(Arc::new(Around(driver.clone())));
         }
     }
+    registry.places().iter().for_each(|places| around.add_places(places.clone()));
     Ok(around)
 }
 

@@ -16,6 +16,7 @@ use phx_aws::orphans::{self, Known, Marked};
 use phx_engine::drift::{Drift, DriftKind};
 use phx_engine::engine::{Engine, EngineError, Interrupt, RunOptions};
 use phx_engine::events::{Event, EventSink};
+use phx_model::driver::Places as _;
 use phx_model::state::ProviderKey;
 use phx_model::store::Store;
 use phx_model::urn::StackName;
@@ -282,7 +283,9 @@ impl Look<'_> {
     ) -> anyhow::Result<Vec<Marked>> {
         let before = known.get_or_try_init(|| self.known()).await?;
         let Some(state) = store.load(stack).await? else { return Ok(Vec::new()) };
-        let places: BTreeSet<ProviderKey> = state.resources.values().map(|record| record.provider.clone()).collect();
+        aws.define(&state.providers);
+        // Those, too, where nothing is left that the state knows of.
+        let places: BTreeSet<ProviderKey> = state.places().into_iter().chain(state.providers.keys()).cloned().collect();
         let mut marked = orphans::marked(aws, &places, lineage).await?;
         marked.retain(|one| !before.has(one));
         if marked.is_empty() {
@@ -301,7 +304,9 @@ impl Look<'_> {
         for (_, store) in self.cx.stores(self.project).await? {
             for stack in store.stacks().await? {
                 if let Some(state) = store.load(&stack).await? {
-                    known.add(&state);
+                    // A stack whose file is gone, or cannot be read, may be anywhere.
+                    let home = self.project.stack(&stack).map(|settings| settings.home()).unwrap_or_default();
+                    known.add(&state, &home);
                 }
             }
         }

@@ -12,10 +12,10 @@ use super::exit::Exit;
 use super::wiring::Context;
 
 /// `phx graph`
-pub(crate) fn graph(cx: &Context, args: &args::Graph) -> anyhow::Result<Exit> {
+pub(crate) async fn graph(cx: &Context, args: &args::Graph) -> anyhow::Result<Exit> {
     let project = cx.project()?;
     let stack = cx.stack(&project)?;
-    let program = cx.program(&stack)?;
+    let (program, _) = cx.program(&project, &stack).await?;
     let graph = Graph::new(&program)?;
     if cx.ui.json || args.format == args::GraphFormat::Json {
         cx.ui.answer(&as_json(&program, &graph))?;

@@ -29,8 +29,13 @@ pub(super) fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -
     let resources = state.map_or(&none, |s| &s.resources);
     let deposed: Vec<_> = state.into_iter().flat_map(|s| &s.deposed).collect();
     let open: Vec<_> = state.into_iter().flat_map(|s| s.open.values()).collect();
-    let entry =
-        |urn: &Urn, record: &Record| json!({"urn": urn, "type": urn.type_name(), "name": urn.name(), "id": record.id});
+    let entry = |urn: &Urn, record: &Record| {
+        let mut entry = json!({"urn": urn, "type": urn.type_name(), "name": urn.name(), "id": record.id});
+        if !record.provider.is_home() {
+            entry["provider"] = record.provider.0.as_str().into();
+        }
+        entry
+    };
     if cx.ui.json {
         cx.ui.answer(&json!({
             "stack": name,
@@ -51,12 +56,17 @@ pub(super) fn list(cx: &Context, name: &StackName, state: Option<&StackState>) -
     let mut rows: Vec<_> = resources
         .iter()
         .map(|(urn, record)| {
-            let mut notes = Vec::new();
-            notes.extend((!record.drift.is_empty()).then_some("changed outside phx"));
-            notes.extend((!record.uncertain.is_empty()).then_some("its last change is uncertain"));
-            notes.extend(record.incomplete.then_some("not finished"));
-            notes.extend(record.protect.then_some("protected"));
-            notes.extend(record.retain.then_some("retained"));
+            let mut notes: Vec<String> = Vec::new();
+            notes.extend((!record.provider.is_home()).then(|| format!("in {}", record.provider)));
+            for (said, note) in [
+                (!record.drift.is_empty(), "changed outside phx"),
+                (!record.uncertain.is_empty(), "its last change is uncertain"),
+                (record.incomplete, "not finished"),
+                (record.protect, "protected"),
+                (record.retain, "retained"),
+            ] {
+                notes.extend(said.then(|| note.to_owned()));
+            }
             row(urn, record, &notes.join(", "))
         })
         .collect();
@@ -89,6 +99,11 @@ pub(super) fn show(cx: &Context, text: &str, state: &StackState) -> anyhow::Resu
         return Ok(Exit::Done);
     }
     let mut rows = vec![("urn", urn.to_string()), ("id", clean(&record.id).into_owned())];
+    if !record.provider.is_home() {
+        rows.push(("in", clean(&record.provider.to_string()).into_owned()));
+        let provider = state.providers.get(&record.provider).and_then(|p| p.role.as_ref());
+        rows.extend(provider.map(|role| ("role", clean(&role.arn).into_owned())));
+    }
     let flags = [("protected", record.protect), ("retained", record.retain), ("not finished", record.incomplete)];
     let flags: Vec<&str> = flags.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
     if !flags.is_empty() {

@@ -11,7 +11,7 @@ use phx_model::Urn;
 
 use crate::render::events::of_usual;
 use crate::render::plan::resource;
-use crate::render::style::{DIM, REMOVE, clean, paint, step};
+use crate::render::style::{CHANGE, DIM, REMOVE, clean, paint, step};
 use crate::render::{count, duration};
 
 /// How many running steps are shown at once.
@@ -32,6 +32,8 @@ struct Board {
     done: u64,
     failed: u64,
     running: HashMap<(Urn, StepOp), Running>,
+    /// The checks that are being made, and since when.
+    checks: HashMap<String, Instant>,
     colours: bool,
     width: usize,
 }
@@ -53,6 +55,7 @@ impl Live {
             done: 0,
             failed: 0,
             running: HashMap::new(),
+            checks: HashMap::new(),
             colours,
             width,
         }));
@@ -116,6 +119,12 @@ impl Board {
                 self.running.remove(&(urn.clone(), *op));
                 self.failed += 1;
             }
+            Event::CheckStarted { check, .. } => {
+                self.checks.insert(check.clone(), now);
+            }
+            Event::CheckPassed { check, .. } | Event::CheckFailed { check, .. } => {
+                self.checks.remove(check);
+            }
             Event::LeaseAwaited { .. }
             | Event::OperationStarted { .. }
             | Event::Recovered { .. }
@@ -140,6 +149,12 @@ impl Board {
         }
         if running.len() > MOST_SHOWN {
             lines.push(paint(DIM, format_args!("  and {} more", running.len() - MOST_SHOWN)));
+        }
+        let mut checks: Vec<_> = self.checks.iter().collect();
+        checks.sort_by_key(|(name, since)| (**since, *name));
+        for (name, since) in checks.iter().take(MOST_SHOWN) {
+            let time = paint(DIM, duration(now.saturating_duration_since(**since)));
+            lines.push(format!("  {} {} {time}", paint(CHANGE, "checking"), clean(name)));
         }
         lines.push(self.status(now));
         let lines =
@@ -181,6 +196,7 @@ mod tests {
             done: 0,
             failed: 0,
             running: HashMap::new(),
+            checks: HashMap::new(),
             colours: false,
             width: 80,
         };
@@ -210,6 +226,21 @@ mod tests {
         for name in ["nat-a", "nat-b"] {
             board.note(&Event::StepDone { urn: urn(name), op: StepOp::Create, id: None, elapsed_ms: 1 }, began);
         }
+        board.note(&Event::CheckStarted { check: "net/api".into(), kind: "http", urns: vec![] }, began);
+        insta::assert_snapshot!(board.draw(began + Duration::from_secs(43)), @r"
+          checking net/api 43 s
+        2 of 14 steps done · 43 s
+        ");
+        let found = "status 200".to_owned();
+        let passed = Event::CheckPassed {
+            check: "net/api".into(),
+            kind: "http",
+            urns: vec![],
+            found,
+            attempts: 1,
+            elapsed_ms: 1,
+        };
+        board.note(&passed, began);
         for i in 0..12 {
             board.note(&Event::StepStarted { urn: urn(&format!("n-{i:02}")), op: StepOp::Delete }, began);
         }

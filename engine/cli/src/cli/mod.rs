@@ -3,9 +3,11 @@
 mod args;
 mod ask;
 mod change;
+mod check;
 mod cloud;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod docs;
 mod drift;
 mod driver;
 mod edit;
@@ -25,6 +27,7 @@ mod schema;
 mod secret;
 mod state;
 mod ui;
+mod verify;
 mod wiring;
 
 use std::ffi::OsString;
@@ -99,7 +102,6 @@ fn dispatch(cx: &Context, command: &Command, args: &[OsString]) -> anyhow::Resul
     match command {
         Command::New(new) => scaffold::new(cx, new),
         Command::Schema(schema) => schema::schema(cx, schema),
-        Command::Graph(graph) => graph::graph(cx, graph),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             let name = args.first().map(std::path::Path::new).and_then(|p| p.file_name()).and_then(|n| n.to_str());
@@ -112,11 +114,14 @@ fn dispatch(cx: &Context, command: &Command, args: &[OsString]) -> anyhow::Resul
 
 async fn dispatch_async(cx: &Context, command: &Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Graph(graph) => graph::graph(cx, graph).await,
         Command::Preview(preview) => change::preview(cx, preview).await,
         Command::Up(up) => change::up(cx, up).await,
         Command::Destroy(destroy) => change::destroy(cx, destroy).await,
         Command::Refresh(refresh) => change::refresh(cx, refresh).await,
         Command::Drift(drift) => drift::drift(cx, drift).await,
+        Command::Verify => verify::verify(cx).await,
+        Command::Check(check) => check::check(cx, check).await,
         Command::State(command) => state::state(cx, command).await,
         Command::Stack(stack) => inspect::stack(cx, stack).await,
         Command::Lock(command) => lock::lock(cx, command).await,
@@ -127,7 +132,7 @@ async fn dispatch_async(cx: &Context, command: &Command) -> anyhow::Result<Exit>
         Command::Sandbox(_) => Err(cloud::no_sandbox()),
         #[cfg(feature = "crash-points")]
         Command::CrashPoints => crash::list(cx),
-        Command::New(_) | Command::Schema(_) | Command::Graph(_) | Command::Completions { .. } => {
+        Command::New(_) | Command::Schema(_) | Command::Completions { .. } => {
             // `dispatch` has done these: they wait for nothing.
             Ok(Exit::Done)
         }

@@ -73,7 +73,10 @@ impl Reporter {
             live.note(event);
             let worth_a_line = match event {
                 // The board shows these while they last.
-                Event::RefreshStarted { .. } | Event::StepStarted { .. } | Event::StepWaiting { .. } => false,
+                Event::RefreshStarted { .. }
+                | Event::StepStarted { .. }
+                | Event::StepWaiting { .. }
+                | Event::CheckStarted { .. } => false,
                 Event::Refreshed { gone, drifted, .. } => !gone.is_empty() || !drifted.is_empty(),
                 _ => true,
             };

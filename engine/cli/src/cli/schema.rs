@@ -6,15 +6,18 @@ use anyhow::anyhow;
 use phx_model::schema::{Field, Identity, Kind, Schema};
 use serde_json::{Value as Json, json};
 
-use super::args;
 use super::exit::{Exit, Usage};
 use super::wiring::Context;
+use super::{args, docs};
 use crate::render::style::{DIM, STRONG, paint};
 use crate::render::table::{properties, table};
 
 /// `phx schema`
 pub(crate) fn schema(cx: &Context, args: &args::Schema) -> anyhow::Result<Exit> {
     let all = phx_aws::schemas();
+    if let Some(dir) = &args.docs {
+        return docs::write(cx, all, dir);
+    }
     let chosen: Vec<&Schema> = match &args.name {
         None => all,
         Some(name) => find(&all, name)?,

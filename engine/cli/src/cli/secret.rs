@@ -32,7 +32,7 @@ pub(super) fn sealed(cx: &Context, project: &Project, store: Arc<dyn Store>) -> 
 }
 
 /// The KMS key for new data keys. The sandbox has no KMS: there it is a passphrase whatever is configured.
-fn kms_key(cx: &Context, project: &Project) -> anyhow::Result<Option<String>> {
+pub(super) fn kms_key(cx: &Context, project: &Project) -> anyhow::Result<Option<String>> {
     if cx.global.sandbox {
         return Ok(None);
     }

@@ -16,6 +16,7 @@ use phx_model::urn::StackName;
 use phx_state::{S3Store, S3Url};
 
 use super::args::Global;
+use super::cloud::Cloud;
 use super::exit::Usage;
 use super::ui::Ui;
 use super::{ProgramFn, Role};
@@ -81,14 +82,16 @@ impl Context {
         Ok((name, store))
     }
 
-    /// The program, written down for a stack and checked as far as it can be without a cloud.
-    pub(crate) fn program(&self, stack: &StackSettings) -> anyhow::Result<Program> {
+    /// The program, written down for a stack and checked as far as it can be without a cloud; and the way to the cloud, in which its lookups were
+    /// answered.
+    pub(crate) async fn program(&self, project: &Project, stack: &StackSettings) -> anyhow::Result<(Program, Cloud)> {
         let Role::Program { program, .. } = &self.role else {
             return Err(anyhow!("this command needs the project's program, and this is the phx driver"));
         };
-        let program = stack.write_down(|s| call(program, s))?;
+        let cloud = Cloud::open(self, project, stack).await?;
+        let program = stack.write_down_with(cloud.lookups(), |s| call(program, s))?;
         Graph::new(&program)?;
-        Ok(program)
+        Ok((program, cloud))
     }
 
     /// Where a stack's state is, or the states of all that have no place of their own: a URL, the folder that a relative one begins in, and
@@ -218,13 +221,11 @@ fn folder(url: &str) -> Option<&Path> {
     }
 }
 
-/// Has the program write itself down. A panic in it is a mistake in the program like any other: nothing has been called yet.
+/// Has the program write itself down. A panic in it is a mistake in the program like any other: nothing has been changed yet.
 fn call(program: &ProgramFn, stack: &mut phx_model::Stack) -> anyhow::Result<()> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| program(stack))) {
         Ok(result) => result,
-        Err(_) => {
-            Err(anyhow!("the program panicked while it was written down (see above); nothing was called or changed"))
-        }
+        Err(_) => Err(anyhow!("the program panicked while it was written down (see above); nothing was changed")),
     }
 }
 

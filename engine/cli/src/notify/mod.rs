@@ -314,7 +314,7 @@ impl Finding {
 }
 
 /// A text of at most so many bytes; one that was cut ends in `…`.
-fn shorten(text: &str, most: usize) -> String {
+pub(crate) fn shorten(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }

@@ -36,7 +36,11 @@ pub(crate) fn drift(found: &Found<'_>, view: View) -> String {
         };
         let head = paint(style, format_args!("{symbol:>3} {word:<7}"));
         let (name, type_name) = (paint(STRONG, one.urn.name()), paint(DIM, one.urn.type_name()));
-        let _ = writeln!(text, "{head} {name}  {type_name}  {}", paint(DIM, clean(&one.id)));
+        let place = match one.provider.is_home() {
+            true => String::new(),
+            false => format!("  in {}", clean(&one.provider.to_string())),
+        };
+        let _ = writeln!(text, "{head} {name}  {type_name}  {}{place}", paint(DIM, clean(&one.id)));
         if view.detail == Detail::Brief {
             continue;
         }
@@ -151,8 +155,20 @@ mod tests {
             checked: 38,
             in_progress: 1,
             drifted: vec![
-                Drifted { urn: urn("net/main"), id: "vpc-1".into(), kind: DriftKind::Changed, diff },
-                Drifted { urn: urn("net/old"), id: "vpc-2".into(), kind: DriftKind::Missing, diff: Vec::new() },
+                Drifted {
+                    urn: urn("net/main"),
+                    id: "vpc-1".into(),
+                    provider: ProviderKey::default(),
+                    kind: DriftKind::Changed,
+                    diff,
+                },
+                Drifted {
+                    urn: urn("net/old"),
+                    id: "vpc-2".into(),
+                    provider: ProviderKey("210987654321/eu-west-1@replica".into()),
+                    kind: DriftKind::Missing,
+                    diff: Vec::new(),
+                },
             ],
             failures: vec![(urn("net/x"), CloudError::local(ErrorKind::Denied, "not allowed"))],
             ..Drift::default()
@@ -168,7 +184,7 @@ mod tests {
                 + tags.Extra    "x"
                 - groups[sg-1]  "sg-1" -> nothing
                 ~ password      (secret) -> (secret)
-          - missing net/old  aws:ec2:Vpc  vpc-2
+          - missing net/old  aws:ec2:Vpc  vpc-2  in 210987654321/eu-west-1
           ? orphan  arn:aws:ec2:us-west-2:1:vpc/vpc-9  line.op.3
         not read urn:phx:phoenix:prod:aws:ec2:Vpc:net/x
             not allowed

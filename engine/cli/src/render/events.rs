@@ -7,7 +7,7 @@ use phx_engine::events::{Event, StepOp};
 use phx_model::Urn;
 
 use super::plan::resource;
-use super::style::{CHANGE, DIM, ERROR, STRONG, clean, paint, step};
+use super::style::{ADD, CHANGE, DIM, ERROR, STRONG, clean, paint, step};
 use super::{count, duration};
 
 /// The event as one JSON object. The last one of an operation says how many API calls it took.
@@ -91,6 +91,28 @@ pub(crate) fn line(event: &Event, verbose: bool) -> Option<String> {
                 clean(message.lines().next().unwrap_or_default())
             )
         }
+        Event::CheckStarted { check, kind, .. } => {
+            if !verbose {
+                return None;
+            }
+            format!("checking {}  {}", clean(check), paint(DIM, kind))
+        }
+        Event::CheckPassed { check, kind, found, elapsed_ms, .. } => format!(
+            "{} {}  {}: {} {}",
+            paint(ADD, "checked"),
+            clean(check),
+            paint(DIM, kind),
+            clean(found),
+            paint(DIM, format_args!("({})", millis(*elapsed_ms)))
+        ),
+        Event::CheckFailed { check, kind, found, elapsed_ms, .. } => format!(
+            "{} check of {}  {} {}: {}",
+            paint(ERROR, "failed"),
+            clean(check),
+            paint(DIM, kind),
+            paint(DIM, format_args!("({})", millis(*elapsed_ms))),
+            clean(found.lines().next().unwrap_or_default())
+        ),
         Event::StepSkipped { urn, op, because } => {
             // Those of a stopped run are named at its end.
             let because = because.as_ref()?;
@@ -144,6 +166,26 @@ mod tests {
             plain(&failed).unwrap(),
             "failed to delete networking/vpc  aws:ec2:Vpc (40 ms): VpcLimitExceeded: too many"
         );
+        let passed = Event::CheckPassed {
+            check: "net/api".into(),
+            kind: "http",
+            urns: vec![urn()],
+            found: "status 200".into(),
+            attempts: 2,
+            elapsed_ms: 300,
+        };
+        assert_eq!(plain(&passed).unwrap(), "checked net/api  http: status 200 (300 ms)");
+        let failed = Event::CheckFailed {
+            check: "net/api".into(),
+            kind: "http",
+            urns: vec![urn()],
+            expected: "a status from 200 to 299".into(),
+            found: "status 503\nmore".into(),
+            hint: None,
+            attempts: 7,
+            elapsed_ms: 10_000,
+        };
+        assert_eq!(plain(&failed).unwrap(), "failed check of net/api  http (10 s): status 503");
         let gone = Event::Refreshed { resources: 2, gone: vec![urn()], drifted: vec![], elapsed_ms: 40 };
         assert_eq!(
             plain(&gone).unwrap(),
@@ -165,6 +207,7 @@ mod tests {
             elapsed_ms: 1,
             pace: None,
             error: None,
+            checks: None,
             outputs: [("k".to_owned(), phx_model::Value::String("hunter2".into()).secret())].into(),
         };
         let done: serde_json::Value = serde_json::from_str(&json(&done, time, 7).unwrap()).unwrap();

@@ -3,6 +3,7 @@
 //! Text is made with colours. Whoever prints it takes them out where they are not wanted, so everything must be readable without:
 //! a symbol never stands without its word.
 
+pub(crate) mod checks;
 pub(crate) mod drift;
 pub(crate) mod events;
 pub(crate) mod linediff;

@@ -94,6 +94,9 @@ fn step(step: &Step, shared: &Shared<'_>, view: View, text: &mut String) {
     if let Some(id) = &step.id {
         let _ = write!(text, "  {}", paint(DIM, clean(id)));
     }
+    if !step.provider.is_home() {
+        let _ = write!(text, "  in {}", clean(&step.provider.to_string()));
+    }
     if step.op == Op::DeleteDeposed {
         text.push_str("  (superseded by an earlier replacement)");
     }

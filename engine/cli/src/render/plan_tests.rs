@@ -16,6 +16,7 @@ fn step(op: Op, type_name: &str, name: &str) -> Step {
         diff: vec![],
         depends_on: phx_model::map::Urns::default(),
         id: None,
+        provider: phx_model::state::ProviderKey::default(),
         adopted: None,
     }
 }
