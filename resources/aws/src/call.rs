@@ -138,6 +138,11 @@ impl<C> Service<C> {
         E: ProvideErrorMetadata + StdError + 'static,
     {
         let mut error = explain(failure);
+        if let Some(refused) = source_of::<CredentialsError>(failure)
+            && let Some(error) = self.aws.roles().refused(&self.provider, refused)
+        {
+            return error;
+        }
         self.name.clone_into(&mut error.service);
         operation.clone_into(&mut error.operation);
         match (error.kind, self.aws.endpoint()) {
@@ -396,7 +401,7 @@ fn html_note(raw: &HttpResponse) -> String {
     format!("it answered with status {} and an HTML page", raw.status().as_u16())
 }
 
-fn chain(failure: &(impl StdError + 'static)) -> String {
+pub(crate) fn chain(failure: &(impl StdError + 'static)) -> String {
     // The innermost error says what happened; the ones around it say that something did.
     let mut inner: &dyn StdError = failure;
     while let Some(source) = inner.source() {
@@ -406,7 +411,7 @@ fn chain(failure: &(impl StdError + 'static)) -> String {
     if innermost.is_empty() { DisplayErrorContext(failure).to_string() } else { innermost }
 }
 
-fn source_of<'a, E: StdError + 'static>(failure: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+pub(crate) fn source_of<'a, E: StdError + 'static>(failure: &'a (dyn StdError + 'static)) -> Option<&'a E> {
     let mut next = Some(failure);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

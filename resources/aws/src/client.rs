@@ -22,7 +22,10 @@ use phx_model::error::ErrorKind;
 use phx_model::state::ProviderKey;
 use tokio::sync::OnceCell;
 
+use crate::arn::Arn;
+use crate::lookup::Identity;
 use crate::pace::Pace;
+use crate::places::Roles;
 
 /// Connecting takes a tenth of a second across the world; after this long nobody is there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,11 +43,12 @@ pub struct Aws {
 struct Inner {
     settings: Builder,
     config: OnceCell<SdkConfig>,
-    account: OnceCell<String>,
+    callers: Mutex<HashMap<ProviderKey, Identity>>,
     clients: Mutex<Clients>,
     calls: Mutex<BTreeMap<String, u64>>,
     total: AtomicU64,
     paces: Mutex<HashMap<PaceKey, Arc<Pace>>>,
+    roles: Roles,
 }
 
 /// Place, service, action.
@@ -59,12 +63,31 @@ macro_rules! services {
         #[derive(Default)]
         struct Clients {
             $(#[cfg(feature = $feature)] $name: PerPlace<$sdk::Client>,)*
+            #[cfg(feature = "cloudwatch")]
+            cloudwatch: PerPlace<aws_sdk_cloudwatch::Client>,
             #[cfg(feature = "s3")]
             s3: PerPlace<aws_sdk_s3::Client>,
+            #[cfg(feature = "s3")]
+            s3control: PerPlace<aws_sdk_s3control::Client>,
             #[cfg(feature = "notify")]
             messages: PerPlace<aws_sdk_sns::Client>,
             sts: PerPlace<aws_sdk_sts::Client>,
             tagging: PerPlace<aws_sdk_resourcegroupstagging::Client>,
+        }
+
+        impl Clients {
+            /// Those of these places are made anew when they are needed again.
+            fn forget(&mut self, of: impl Fn(&ProviderKey) -> bool) {
+                $(#[cfg(feature = $feature)] self.$name.retain(|place, _| !of(place));)*
+                #[cfg(feature = "s3")]
+                self.s3.retain(|place, _| !of(place));
+                #[cfg(feature = "s3")]
+                self.s3control.retain(|place, _| !of(place));
+                #[cfg(feature = "notify")]
+                self.messages.retain(|place, _| !of(place));
+                self.sts.retain(|place, _| !of(place));
+                self.tagging.retain(|place, _| !of(place));
+            }
         }
 
         impl Aws {
@@ -97,8 +120,6 @@ services! {
     cloudcontrol, "cloudcontrol", aws_sdk_cloudcontrol;
     /// CloudTrail in the place that a verb is about.
     cloudtrail, "cloudtrail", aws_sdk_cloudtrail;
-    /// CloudWatch in the place that a verb is about.
-    cloudwatch, "cloudwatch", aws_sdk_cloudwatch;
     /// AWS Config in the place that a verb is about.
     config, "config", aws_sdk_config;
     /// DynamoDB in the place that a verb is about.
@@ -125,8 +146,6 @@ services! {
     rds, "rds", aws_sdk_rds;
     /// Route 53 in the place that a verb is about.
     route53, "route53", aws_sdk_route53;
-    /// S3 Control in the place that a verb is about.
-    s3control, "s3", aws_sdk_s3control;
     /// Secrets Manager in the place that a verb is about.
     secretsmanager, "secretsmanager", aws_sdk_secretsmanager;
     /// Security Hub in the place that a verb is about.
@@ -193,11 +212,12 @@ impl Builder {
             inner: Arc::new(Inner {
                 settings: self,
                 config: OnceCell::new(),
-                account: OnceCell::new(),
+                callers: Mutex::default(),
                 clients: Mutex::default(),
                 calls: Mutex::default(),
                 total: AtomicU64::new(0),
                 paces: Mutex::default(),
+                roles: Roles::default(),
             }),
         }
     }
@@ -265,19 +285,34 @@ impl Aws {
         self.inner.settings.account_id.as_deref()
     }
 
-    /// The account that the credentials belong to, asked of AWS.
+    /// The account that the stack's own credentials belong to, asked of AWS.
     pub async fn caller_account(&self) -> Result<String, CloudError> {
-        let provider = ProviderKey::default();
-        let sts = self.sts(&provider).await?;
-        let answer = sts.read("GetCallerIdentity", || sts.get_caller_identity().send()).await?;
-        answer.account.ok_or_else(|| sts.unexpected("GetCallerIdentity", "the answer names no account"))
+        Ok(self.caller(&ProviderKey::default()).await?.account_id)
     }
 
-    /// The account that everything lies in: the one that the stack's configuration names, or else the caller's, asked for once.
-    pub async fn account(&self) -> Result<String, CloudError> {
-        match self.account_id() {
+    /// Whose the credentials of a place are, asked of AWS once.
+    pub(crate) async fn caller(&self, provider: &ProviderKey) -> Result<Identity, CloudError> {
+        // The same in all regions.
+        let whose = provider.in_region("");
+        let callers = || self.inner.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = callers().get(&whose) {
+            return Ok(known.clone());
+        }
+        let sts = self.sts(provider).await?;
+        let answer = sts.read("GetCallerIdentity", || sts.get_caller_identity().send()).await?;
+        let (Some(account_id), Some(arn)) = (answer.account, answer.arn) else {
+            return Err(sts.unexpected("GetCallerIdentity", "the answer names no account"));
+        };
+        let identity = Identity { account_id, arn: Arn::new(arn), user_id: answer.user_id.unwrap_or_default() };
+        callers().insert(whose, identity.clone());
+        Ok(identity)
+    }
+
+    /// The account of a place. Of the stack's own: the one that the stack's configuration names, or else the caller's, asked for once.
+    pub async fn account(&self, provider: &ProviderKey) -> Result<String, CloudError> {
+        match provider.place().account.or(self.account_id()) {
             Some(account) => Ok(account.to_owned()),
-            None => self.inner.account.get_or_try_init(|| self.caller_account()).await.cloned(),
+            None => self.caller_account().await,
         }
     }
 
@@ -304,7 +339,9 @@ impl Aws {
 
     pub(crate) fn pace(&self, provider: &ProviderKey, service: &'static str, operation: &'static str) -> Arc<Pace> {
         let mut paces = self.inner.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        paces.entry((provider.clone(), service, operation)).or_default().clone()
+        // AWS counts by account and region, whoever calls there.
+        let place = ProviderKey(provider.0.split('@').next().unwrap_or_default().to_owned());
+        paces.entry((place, service, operation)).or_default().clone()
     }
 
     /// The address that is called instead of AWS's, if any.
@@ -312,28 +349,48 @@ impl Aws {
         self.inner.config.get()?.endpoint_url().map(str::to_owned)
     }
 
-    async fn loaded(&self) -> Result<&SdkConfig, CloudError> {
+    pub(crate) async fn loaded(&self) -> Result<&SdkConfig, CloudError> {
         self.inner.config.get_or_try_init(|| self.inner.settings.load()).await
     }
 
     /// The SDK's configuration and the region of a place.
-    async fn place(&self, provider: &ProviderKey) -> Result<(&SdkConfig, Region), CloudError> {
-        let config = self.loaded().await?;
-        let (account, region) = split(provider);
-        if let Some(account) = account.filter(|a| Some(*a) != self.account_id()) {
-            return Err(CloudError::local(
-                ErrorKind::Invalid,
-                format!("the place {:?} lies in account {account}, which is not the stack's", provider.0),
-            )
-            .hint("a stack works in one account; name its account as `account_id` in the stack's configuration"));
-        }
-        let region = match (region, config.region()) {
+    async fn place(&self, provider: &ProviderKey) -> Result<(SdkConfig, Region), CloudError> {
+        let own = self.loaded().await?;
+        let place = provider.place();
+        let region = match (place.region, own.region()) {
             (Some(region), _) => Region::new(region.to_owned()),
             (None, Some(region)) => region.clone(),
             // `load` has refused to go on without one.
             (None, None) => return Err(CloudError::local(ErrorKind::Invalid, "no AWS region is set")),
         };
-        Ok((config, region))
+        if place.name.is_some() {
+            return Ok((self.inner.roles.config(self, provider, own).await?, region));
+        }
+        if let Some(account) = place.account.filter(|a| Some(*a) != self.account_id()) {
+            return Err(CloudError::local(
+                ErrorKind::Invalid,
+                format!("the place {:?} lies in account {account}, which is not the stack's", provider.0),
+            )
+            .hint("name the stack's own account as `account_id` in its configuration, or give the place a provider context with a role of that account"));
+        }
+        Ok((own.clone(), region))
+    }
+
+    /// What the keys of places mean, and the roles that are assumed there.
+    pub(crate) fn roles(&self) -> &Roles {
+        &self.inner.roles
+    }
+
+    /// The clients of these places are made anew when they are needed again.
+    pub(crate) fn forget(&self, of: impl Fn(&ProviderKey) -> bool) {
+        self.inner.callers.lock().unwrap_or_else(PoisonError::into_inner).retain(|place, _| !of(place));
+        self.clients().forget(of);
+    }
+
+    /// The same way to AWS, as long as somebody else uses it.
+    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + Sync + 'static {
+        let inner = Arc::downgrade(&self.inner);
+        move || inner.upgrade().map(|inner| Self { inner })
     }
 
     /// The SDK's configuration for other users of the same way to AWS.
@@ -353,11 +410,29 @@ impl Aws {
             return Ok(wrap(client.clone()));
         }
         let (config, region) = self.place(provider).await?;
-        Ok(wrap(slot(&mut self.clients()).entry(provider.clone()).or_insert_with(|| make(config, region)).clone()))
+        Ok(wrap(slot(&mut self.clients()).entry(provider.clone()).or_insert_with(|| make(&config, region)).clone()))
     }
 
     fn clients(&self) -> std::sync::MutexGuard<'_, Clients> {
         self.inner.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// CloudWatch in the place that a verb is about.
+    #[cfg(feature = "cloudwatch")]
+    pub async fn cloudwatch(&self, cx: &Cx) -> Result<Service<aws_sdk_cloudwatch::Client>, CloudError> {
+        use aws_sdk_cloudwatch::{Client, config::Builder};
+        let stand_in = self.is_stand_in("CloudWatch").await?;
+        let make = |c: &SdkConfig, region| {
+            let builder = Builder::from(c).region(region);
+            let builder = match c.http_client().filter(|_| stand_in) {
+                Some(client) => builder
+                    .http_client(crate::cloudwatch::json::client(client))
+                    .interceptor(crate::cloudwatch::json::InJson),
+                None => builder,
+            };
+            Client::from_conf(builder.build())
+        };
+        self.service(&cx.provider, "cloudwatch", |c| &mut c.cloudwatch, make).await
     }
 
     /// S3 in the place that a verb is about.
@@ -366,16 +441,27 @@ impl Aws {
         use aws_sdk_s3::{Client, config::Builder};
         // AWS resolves bucket names as host names; other endpoints have one host name only.
         let make = |c: &SdkConfig, region| {
-            Client::from_conf(Builder::from(c).region(region).force_path_style(s3_endpoint(c).is_some()).build())
+            Client::from_conf(Builder::from(c).region(region).force_path_style(endpoint_of(c, "S3").is_some()).build())
         };
         self.service(&cx.provider, "s3", |c| &mut c.s3, make).await
     }
 
-    /// Whether something else than AWS answers for S3: an emulator, or another maker's store.
+    /// S3 Control in the place that a verb is about.
     #[cfg(feature = "s3")]
-    pub(crate) async fn s3_is_stand_in(&self) -> Result<bool, CloudError> {
+    pub async fn s3control(&self, cx: &Cx) -> Result<Service<aws_sdk_s3control::Client>, CloudError> {
+        use aws_sdk_s3control::{Client, config::Builder};
+        let make = |c: &SdkConfig, region| {
+            let builder = Builder::from(c).region(region);
+            Client::from_conf(builder.interceptor(crate::s3::control::WithoutAccount).build())
+        };
+        self.service(&cx.provider, "s3control", |c| &mut c.s3control, make).await
+    }
+
+    /// Whether something else than AWS answers for a service (by the SDK's id of it): an emulator, or another maker's store.
+    #[cfg(any(feature = "s3", feature = "cloudwatch"))]
+    pub(crate) async fn is_stand_in(&self, service: &str) -> Result<bool, CloudError> {
         let config = self.loaded().await?;
-        Ok(self.inner.settings.http_client.is_some() || s3_endpoint(config).is_some_and(|url| !is_aws(&url)))
+        Ok(self.inner.settings.http_client.is_some() || endpoint_of(config, service).is_some_and(|url| !is_aws(&url)))
     }
 
     /// The tagging API, which tells the tags of many objects of any service, in the place that a verb is about.
@@ -399,30 +485,25 @@ impl Aws {
         self.service(provider, "sns", |c| &mut c.messages, make).await
     }
 
-    async fn sts(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sts::Client>, CloudError> {
+    pub(crate) async fn sts(&self, provider: &ProviderKey) -> Result<Service<aws_sdk_sts::Client>, CloudError> {
         use aws_sdk_sts::{Client, config::Builder};
         let make = |c: &_, region| Client::from_conf(Builder::from(c).region(region).build());
         self.service(provider, "sts", |c| &mut c.sts, make).await
     }
 }
 
-/// A place is written `region` or `account/region`; empty is where the stack lives.
-fn split(provider: &ProviderKey) -> (Option<&str>, Option<&str>) {
-    let (account, region) = provider.0.rsplit_once('/').unwrap_or(("", &provider.0));
-    (Some(account).filter(|a| !a.is_empty()), Some(region).filter(|r| !r.is_empty()))
-}
-
-/// The user's own address for S3, from any of the places where the SDK looks for one.
-#[cfg(feature = "s3")]
-fn s3_endpoint(config: &SdkConfig) -> Option<String> {
+/// The user's own address for a service, from any of the places where the SDK looks for one.
+#[cfg(any(feature = "s3", feature = "cloudwatch"))]
+fn endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
     use aws_types::service_config::ServiceConfigKey;
-    let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
+    let key =
+        ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok();
     let own = key.and_then(|key| config.service_config()?.load_config(key));
     own.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// Whether an address is AWS's own, such as that of an interface endpoint.
-#[cfg(feature = "s3")]
+#[cfg(any(feature = "s3", feature = "cloudwatch"))]
 fn is_aws(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split(['/', ':']).next().unwrap_or_default();
@@ -477,15 +558,6 @@ impl<C> std::fmt::Debug for Service<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_is_a_region_with_or_without_an_account() {
-        let key = |s: &str| ProviderKey(s.to_owned());
-        assert_eq!(split(&key("")), (None, None));
-        assert_eq!(split(&key("us-west-2")), (None, Some("us-west-2")));
-        assert_eq!(split(&key("123456789012/us-west-2")), (Some("123456789012"), Some("us-west-2")));
-        assert_eq!(split(&key("123456789012/")), (Some("123456789012"), None));
-    }
 
     #[cfg(feature = "s3")]
     #[test]

@@ -19,9 +19,7 @@ pub(crate) async fn home(
     cx: &phx_model::driver::Cx,
 ) -> Result<phx_model::driver::Cx, CloudError> {
     let region = crate::arn::global_region(&aws.region(&cx.provider).await?);
-    let account = cx.provider.0.rsplit_once('/').map(|(account, _)| format!("{account}/")).unwrap_or_default();
-    let provider = phx_model::state::ProviderKey(format!("{account}{region}"));
-    Ok(phx_model::driver::Cx { provider, ..cx.clone() })
+    Ok(phx_model::driver::Cx { provider: cx.provider.in_region(region), ..cx.clone() })
 }
 
 /// One expression. Of its parts AWS takes one at a time.

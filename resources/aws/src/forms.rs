@@ -69,6 +69,7 @@ pub fn in_order_of<T: Val>(wanted: Option<&Value>, there: Vec<T::Resolved>) -> V
     let one = Field {
         name: "item",
         kind: T::KIND,
+        rust: "",
         doc: "",
         required: false,
         replace: false,

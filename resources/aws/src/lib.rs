@@ -8,18 +8,23 @@
 //! |---|---|
 //! | [`client`] | [`Aws`]: credentials, region, endpoint, one HTTP client, the SDK's clients |
 //! | [`call`] | calling: which failures are repeated, and what a failure means |
+//! | `places` | the accounts and regions that a program works in, and the roles that are assumed there |
 //! | [`pace`] | how fast a throttled action may be called |
 //! | [`forms`] | forms in which values are compared and told |
 //! | [`ids`] | the ids and names by which objects refer to each other |
 //! | [`kinds`] | which type an ARN names, and by which id |
+//! | [`lookup`] | what a program asks AWS while it is written down |
 //! | [`manage`] | [`Manage`], the trait of a resource type, and its adapter to the engine's `Driver` |
 //! | [`batch`] | reading many objects with few calls |
 //! | [`documents`], [`cost_expression`] | JSON documents to which AWS adds; expressions that choose costs |
 //! | [`wait`] | waiting until an object is ready |
+//! | [`permissions`] | which IAM actions a type, a verb, a plan needs |
 //! | [`policy`] | IAM policy documents, which many services take |
 //! | [`tags`] | tags, and the intent tag among them |
 //! | [`notify`] | a message to an SNS topic, which is no resource |
 //! | [`orphans`] | what bears a stack's mark and is in no state |
+//! | [`terraform`] | what becomes of the arguments of Terraform's `aws_*` |
+//! | [`read_calls`] | how many calls reading a hundred objects takes |
 //! | [`owner`] | whose an object is that already bears the wanted name |
 //! | [`ec2`], [`iam`], [`logs`], [`s3`] … | the services, each a cargo feature |
 //!
@@ -44,6 +49,7 @@ pub mod documents;
 pub mod forms;
 pub mod ids;
 pub mod kinds;
+pub mod lookup;
 pub mod manage;
 #[cfg(feature = "notify")]
 pub mod notify;
@@ -51,9 +57,13 @@ pub mod notify;
 pub mod orphans;
 pub mod owner;
 pub mod pace;
+pub mod permissions;
+mod places;
 pub mod policy;
+pub mod read_calls;
 pub mod tagged;
 pub mod tags;
+pub mod terraform;
 pub mod wait;
 
 #[cfg(feature = "acm")]
@@ -121,8 +131,8 @@ use phx_model::driver::Registry;
 use phx_model::schema::Schema;
 
 /// Adds every type of every enabled service.
-#[allow(unused_variables)] // without any service
 pub fn register(registry: &mut Registry, aws: &Aws) {
+    registry.add_places(std::sync::Arc::new(aws.clone()));
     #[cfg(feature = "acm")]
     acm::register(registry, aws);
     #[cfg(feature = "autoscaling")]
@@ -187,4 +197,16 @@ pub fn schemas() -> Vec<&'static Schema> {
     // Nothing is read or connected to before the first call.
     register(&mut registry, &Aws::builder().build());
     registry.schemas().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_an_output_follows_are_fields_of_its_type() {
+        for schema in super::schemas() {
+            for (output, field) in schema.outputs.iter().flat_map(|o| o.follows.iter().map(move |f| (o.name, *f))) {
+                assert!(schema.field(field).is_some(), "{}.{output} follows {field:?}", schema.type_name);
+            }
+        }
+    }
 }

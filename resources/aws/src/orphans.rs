@@ -13,6 +13,7 @@ use aws_sdk_resourcegroupstagging::types::TagFilter;
 use phx_model::driver::{Cx, Read, ReadTarget, Registry};
 #[cfg(feature = "autoscaling")]
 use phx_model::error::ErrorKind;
+use phx_model::provider::Home;
 use phx_model::state::{INTENT_TAG, ProviderKey, State};
 use phx_model::{CloudError, Value, ValueMap};
 
@@ -52,30 +53,38 @@ fn parts(arn: &str) -> Option<(&str, &str)> {
     Some((service, parts.nth(2)?))
 }
 
-/// All objects in the account and in these places that bear a mark of the lineage.
+/// All objects in these places, and in the stack's own, that bear a mark of the lineage.
 pub async fn marked(aws: &Aws, places: &BTreeSet<ProviderKey>, lineage: &str) -> Result<Vec<Marked>, CloudError> {
     if lineage.is_empty() {
         return Ok(Vec::new());
     }
     let here = ProviderKey::default();
-    let mut regions = BTreeSet::new();
+    // Each region of each account is looked at once, and what belongs to no region once in each account, in whichever name.
+    let (mut seen, mut accounts) = (BTreeSet::new(), BTreeMap::new());
     let mut looks = Vec::new();
-    for place in places.iter().chain([&here]) {
-        if regions.insert(aws.region(place).await?) {
+    let several = places.iter().any(|place| place.place().account.is_some());
+    for place in std::iter::once(&here).chain(places) {
+        // Which account the stack's own is matters only beside others.
+        let account = if several { aws.account(place).await? } else { String::new() };
+        if seen.insert((account.clone(), aws.region(place).await?)) {
             looks.push(place.clone());
         }
+        accounts.entry(account).or_insert(place);
     }
     let groups = batch::each(looks.clone(), |place| groups(aws, place));
     // What belongs to no region (IAM's policies, budgets) or to CloudFront is told of in one region only, whichever the stack is in.
-    let global = global_region(&aws.region(&here).await?);
-    if regions.insert(global.to_owned()) {
-        looks.push(ProviderKey(global.to_owned()));
+    for (account, place) in &accounts {
+        let global = global_region(&aws.region(place).await?);
+        if seen.insert((account.clone(), global.to_owned())) {
+            looks.push(place.in_region(global));
+        }
     }
     let tagged = batch::each(looks, |place| tagged(aws, place));
-    let (tagged, groups, principals) = futures::try_join!(tagged, groups, principals(aws))?;
+    let principals = batch::each(accounts.into_values().cloned(), |place| principals(aws, place));
+    let (tagged, groups, principals) = futures::try_join!(tagged, groups, principals)?;
     let begins = format!("{lineage}.");
     let mut found: BTreeMap<String, Marked> = BTreeMap::new();
-    let all = tagged.into_iter().chain(groups).flatten().chain(principals);
+    let all = tagged.into_iter().chain(groups).chain(principals).flatten();
     for one in all.filter(|one| one.intent.starts_with(&begins) && !is_copy(&one.arn)) {
         found.entry(one.arn.clone()).or_insert(one);
     }
@@ -149,16 +158,15 @@ async fn groups(_: &Aws, _: ProviderKey) -> Result<Vec<Marked>, CloudError> {
     Ok(Vec::new())
 }
 
-/// The account's marked roles and users.
-async fn principals(aws: &Aws) -> Result<Vec<Marked>, CloudError> {
-    let here = ProviderKey::default();
-    let iam = aws.iam(&cx(&here)).await?;
+/// The marked roles and users of a place's account.
+async fn principals(aws: &Aws, place: ProviderKey) -> Result<Vec<Marked>, CloudError> {
+    let iam = aws.iam(&cx(&place)).await?;
     let (roles, users) = iam::roles_and_users(&iam).await?;
     let roles = roles.into_iter().map(|role| (role.arn, role.tags));
     let users = users.into_iter().map(|user| (user.arn, user.tags));
     let marked = roles.chain(users).filter_map(|(arn, tags)| {
         let intent = tags.unwrap_or_default().into_iter().find(|tag| tag.key == INTENT_TAG)?.value;
-        Some(Marked { arn: arn?, intent, provider: here.clone() })
+        Some(Marked { arn: arn?, intent, provider: place.clone() })
     });
     Ok(marked.collect())
 }
@@ -166,24 +174,55 @@ async fn principals(aws: &Aws) -> Result<Vec<Marked>, CloudError> {
 /// What states know of objects.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// Type and id.
-    objects: BTreeSet<(String, String)>,
-    /// Service and id.
-    ids: BTreeSet<(String, String)>,
+    /// Type and id, and where: two accounts or regions may have objects of one name.
+    objects: BTreeMap<(String, String), BTreeSet<Somewhere>>,
+    /// Service and id, and where.
+    ids: BTreeMap<(String, String), BTreeSet<Somewhere>>,
     /// Every text among the outputs; ARNs are among them.
     texts: BTreeSet<String>,
     /// Creates that are under way, or that the next run settles.
     open: BTreeSet<String>,
 }
 
+/// An account and a region, each as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Somewhere {
+    account: Option<String>,
+    region: Option<String>,
+}
+
+impl Somewhere {
+    fn of(key: &ProviderKey, home: &Home) -> Self {
+        let place = key.place();
+        let own = |said: Option<&str>, own: &Option<String>| said.map(str::to_owned).or_else(|| own.clone());
+        Self { account: own(place.account, &home.account), region: own(place.region, &home.region) }
+    }
+
+    /// What an ARN says: nothing of the region of what is the same in all of them, and nothing of the account of a bucket.
+    fn of_arn(arn: &str) -> Self {
+        let mut parts = arn.splitn(6, ':').skip(3);
+        let mut next = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
+        let region = next();
+        Self { account: next(), region }
+    }
+
+    /// Whether the two may be one place.
+    fn may_be(&self, other: &Self) -> bool {
+        let may_be = |a: &Option<String>, b: &Option<String>| a.is_none() || b.is_none() || a == b;
+        may_be(&self.account, &other.account) && may_be(&self.region, &other.region)
+    }
+}
+
 impl Known {
-    /// What one more state knows.
-    pub fn add(&mut self, state: &State) {
+    /// What one more state knows. `home` is its stack's own place, as far as that is known.
+    pub fn add(&mut self, state: &State, home: &Home) {
         let deposed = state.deposed.iter().map(|d| (&d.urn, &d.record));
         for (urn, record) in state.resources.iter().chain(deposed) {
             let service = urn.type_name().split(':').nth(1).unwrap_or_default();
-            self.objects.insert((urn.type_name().to_owned(), record.id.clone()));
-            self.ids.insert((service.to_owned(), record.id.clone()));
+            let place = Somewhere::of(&record.provider, home);
+            let object = (urn.type_name().to_owned(), record.id.clone());
+            self.objects.entry(object).or_default().insert(place.clone());
+            self.ids.entry((service.to_owned(), record.id.clone())).or_default().insert(place);
             let arns = record.outputs.values().filter_map(Value::as_str).filter(|text| text.starts_with("arn:"));
             self.texts.extend(arns.map(|arn| arn.strip_suffix(":*").unwrap_or(arn).to_owned()));
         }
@@ -196,8 +235,10 @@ impl Known {
         if self.open.contains(&marked.intent) || self.texts.contains(arn) {
             return true;
         }
+        let place = Somewhere::of_arn(arn);
+        let there = |known: Option<&BTreeSet<Somewhere>>| known.into_iter().flatten().any(|known| known.may_be(&place));
         if let Some(Named { types, id: Some(id) }) = kinds::of(arn) {
-            return types.iter().any(|name| self.objects.contains(&((*name).to_owned(), id.clone())));
+            return types.iter().any(|name| there(self.objects.get(&((*name).to_owned(), id.clone()))));
         }
         let Some((service, resource)) = parts(arn) else { return false };
         // Most ids are the end of the ARN, after its type and perhaps a path.
@@ -205,7 +246,7 @@ impl Known {
         std::iter::once(arn)
             .chain([resource])
             .chain(ends)
-            .any(|id| self.ids.contains(&(service.to_owned(), id.to_owned())))
+            .any(|id| there(self.ids.get(&(service.to_owned(), id.to_owned()))))
     }
 }
 
@@ -292,7 +333,7 @@ mod tests {
             state.resources.insert(urn(kind), Record { id: id.into(), ..Record::default() });
         }
         let mut known = Known::default();
-        known.add(&state);
+        known.add(&state, &Home::default());
         for arn in [
             "arn:aws:ec2:us-west-2:1:vpc/vpc-1",
             "arn:aws:iam::1:role/a/b/deploy",
@@ -321,8 +362,25 @@ mod tests {
         }))
         .unwrap();
         state.open.insert(intent.id.clone(), intent);
-        known.add(&state);
+        known.add(&state, &Home::default());
         assert!(known.has(&marked("arn:aws:ec2:us-west-2:1:vpc/vpc-2")), "its creation is under way");
+    }
+
+    #[test]
+    fn a_name_in_one_place_is_another_object_in_another() {
+        let urn = |name: &str| Urn::parse(&format!("urn:phx:p:s:aws:logs:LogGroup:{name}")).unwrap();
+        let mut state = State::empty("line");
+        let record = |place: &str| Record { id: "/a".into(), provider: ProviderKey(place.into()), ..Record::default() };
+        state.resources.insert(urn("home"), record(""));
+        state.resources.insert(urn("tenant"), record("2/eu-west-1@tenant"));
+        let mut known = Known::default();
+        known.add(&state, &Home { region: Some("us-west-2".into()), account: Some("1".into()) });
+        let has = |place: &str| known.has(&marked(&format!("arn:aws:logs:{place}:log-group:/a")));
+        assert!(has("us-west-2:1") && has("eu-west-1:2"));
+        assert!(!has("us-east-1:1") && !has("us-west-2:2") && !has("eu-west-1:1"));
+        let mut known = Known::default();
+        known.add(&state, &Home::default());
+        assert!(known.has(&marked("arn:aws:logs:us-east-1:1:log-group:/a")), "nobody knows where home is");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Every parameter that AWS has for a type can be set, or `left-out/` says why not.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use phx_model::schema::Schema;
+
+#[cfg(feature = "full")]
+#[path = "parameters/tested.rs"]
+mod tested;
 
 fn manifest(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -113,13 +117,25 @@ fn schemas_are_complete() {
     }
 }
 
-/// All types in one table. It is right only for all services.
+/// All types in one table, here and in short in README.md. It is right only for all services.
 #[cfg(feature = "full")]
 #[test]
 fn types_md_is_up_to_date() {
-    let (path, want) = (manifest("TYPES.md"), types_md());
+    let (long, short) = types_md();
+    let readme = std::fs::read_to_string(manifest("../../README.md")).unwrap();
+    let (begin, end) = ("<!-- types:begin -->\n", "<!-- types:end -->");
+    let (before, rest) = readme.split_once(begin).expect("README.md has no place for the table of types");
+    let (_, after) = rest.split_once(end).expect("README.md's table of types does not end");
+    same_or_blessed("TYPES.md", &long);
+    same_or_blessed("../../README.md", &format!("{before}{begin}{short}{end}{after}"));
+}
+
+/// Holds a file to what it should be, or makes it so.
+#[cfg(feature = "full")]
+fn same_or_blessed(file: &str, want: &str) {
+    let path = manifest(file);
     if std::env::var_os("PHX_BLESS").is_some_and(|set| set == "1") {
-        std::fs::write(&path, &want).unwrap();
+        std::fs::write(&path, want).unwrap();
     }
     let there = std::fs::read_to_string(&path).unwrap_or_default();
     let differs = there.lines().zip(want.lines()).find(|(there, want)| there != want);
@@ -131,8 +147,9 @@ fn types_md_is_up_to_date() {
     );
 }
 
+/// `TYPES.md`, and README's table.
 #[cfg(feature = "full")]
-fn types_md() -> String {
+fn types_md() -> (String, String) {
     use std::fmt::Write;
 
     use phx_model::schema::Identity;
@@ -144,7 +161,9 @@ fn types_md() -> String {
     }
     let mut schemas = phx_aws::schemas();
     schemas.sort_by_key(|schema| schema.type_name);
-    let (mut rows, mut all_set, mut all) = (String::new(), 0, 0);
+    let tested = tested::tested_on(&schemas.iter().map(|s| s.type_name).collect::<Vec<_>>());
+    let (mut rows, mut short, mut all_set, mut all) = (String::new(), String::new(), 0, 0);
+    let (mut emulated, mut counted) = (0, 0);
     for schema in &schemas {
         let name = |name: Option<&str>| name.map_or("–".to_owned(), |name| format!("`{name}`"));
         let parameters = listed.get(schema.type_name).map_or("–".to_owned(), |parameters| {
@@ -153,6 +172,17 @@ fn types_md() -> String {
             all += parameters.len();
             format!("{set} / {}", parameters.len())
         });
+        let places: Vec<&str> = tested.get(schema.type_name).into_iter().flatten().copied().collect();
+        assert!(!places.is_empty(), "{} is tested nowhere", schema.type_name);
+        emulated += usize::from(places.iter().any(|place| *place != "shapes"));
+        let tested = places.join(", ");
+        let counts: Vec<usize> = phx_aws::read_calls::of(schema.type_name).iter().map(|known| known.calls).collect();
+        counted += usize::from(!counts.is_empty());
+        let calls = match counts[..] {
+            [] => "–".to_owned(),
+            [one] => one.to_string(),
+            [usual, .., most] => format!("{usual}, up to {most}"),
+        };
         let key: Vec<String> = schema.unique.iter().map(|field| format!("`{field}`")).collect();
         let identity = match schema.identity {
             Identity::ClientToken => "the request's token".to_owned(),
@@ -163,18 +193,37 @@ fn types_md() -> String {
         };
         let (terraform, cloudformation) = (name(schema.terraform), name(schema.cloudformation));
         let (type_name, fields) = (schema.type_name, schema.fields.len());
-        writeln!(rows, "| `{type_name}` | {fields} | {parameters} | {identity} | {terraform} | {cloudformation} |")
-            .unwrap();
+        writeln!(
+            rows,
+            "| `{type_name}` | {fields} | {parameters} | {tested} | {calls} | {identity} | {terraform} | {cloudformation} |"
+        )
+        .unwrap();
+        writeln!(short, "| `{type_name}` | {parameters} | {tested} | {calls} | {identity} |").unwrap();
     }
-    format!(
-        "# Resource types\n\n\
-         {} types. *Parameters* are those of the operations of AWS's that make and change an object: how many of them are fields of the \
-         type, and how many there are. The others are set in another way (parts of one as fields of their own, tags as `tags`) or are not for a \
-         program to set; `left-out/` says of each why. Together: {all_set} / {all}. A type without these numbers is in no list of parameters. \
+    let what = format!(
+        "*Parameters* are those of the operations of AWS's that make and change an object: how many of them are fields of the \
+         type, and how many there are; together {all_set} / {all}. The others are set in another way (parts of one as fields of their own, tags as `tags`) or \
+         are not for a program to set: `left-out/` says of each why. A type without these numbers is in no list of parameters. \
+         *Tested on* names the emulators on which tests make objects of it ({emulated} of {} types), and `shapes` where answers in the form of the service's \
+         model stand for AWS. *Calls to read 100* is what reading a hundred objects takes, and where it depends on what is set, what it takes at most in the tests \
+         ({counted} types; `read-calls.tsv`). \
          *Found again by* is what an object is known by whose creation was cut short: a tag with the intent that made it, fields that no two \
-         objects share, the token of the request, which AWS answers with the same object, or, where there is one only, what it belongs to.\n\n\
-         Made by `tests/parameters.rs`; `PHX_BLESS=1 cargo test -p phx-aws --features full --test parameters types_md` renews it.\n\n\
-         | type | fields | parameters | found again by | Terraform | CloudFormation |\n|---|---|---|---|---|---|\n{rows}",
+         objects share, the token of the request, which AWS answers with the same object, or, where there is one only, what it belongs to.",
         schemas.len()
-    )
+    );
+    let long = format!(
+        "# Resource types\n\n{} types. {what}\n\n\
+         Made by `tests/parameters.rs`; `PHX_BLESS=1 cargo test -p phx-aws --features full --test parameters types_md` renews it.\n\n\
+         | type | fields | parameters | tested on | calls to read 100 | found again by | Terraform | CloudFormation |\n\
+         |---|---|---|---|---|---|---|---|\n{rows}",
+        schemas.len()
+    );
+    let short = format!(
+        "<details>\n<summary>All {} types</summary>\n\n{}\n\n\
+         | type | parameters | tested on | calls to read 100 | found again by |\n|---|---|---|---|---|\n{short}\n</details>\n",
+        schemas.len(),
+        what.replace("`left-out/`", "`resources/aws/left-out/`")
+            .replace("`read-calls.tsv`", "`resources/aws/read-calls.tsv`"),
+    );
+    (long, short)
 }

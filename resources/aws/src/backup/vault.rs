@@ -140,7 +140,7 @@ async fn list(backup: &Backup) -> Result<Vec<Shown>, CloudError> {
 
 /// A vault's ARN is known by its name.
 async fn arn(aws: &Aws, cx: &Cx, name: &str) -> Result<Arn, CloudError> {
-    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     Ok(Arn::of("backup", &region, &account, &format!("backup-vault:{name}")))
 }
 

@@ -87,7 +87,7 @@ pub struct BudgetOutputs {
 impl Manage for Budget {
     async fn read_many(aws: &Aws, cx: &Cx, targets: &[Target<'_>]) -> Result<Vec<Found<Self>>, CloudError> {
         let budgets = &aws.budgets(cx).await?;
-        let account = &aws.account().await?;
+        let account = &aws.account(&cx.provider).await?;
         let expressions = targets.iter().any(|t| t.wants("filter_expression"));
         let all = list(budgets, account, expressions).await?;
         let of = |id: &str| all.iter().find(|b| b.budget_name == id);
@@ -168,7 +168,7 @@ impl Manage for Budget {
 
     async fn delete(aws: &Aws, cx: &Cx, id: &str, _: Option<&BudgetResolved>) -> Result<(), CloudError> {
         let budgets = &aws.budgets(cx).await?;
-        let request = budgets.delete_budget().account_id(aws.account().await?).budget_name(id);
+        let request = budgets.delete_budget().account_id(aws.account(&cx.provider).await?).budget_name(id);
         match budgets.write_idempotent("DeleteBudget", || request.clone().send()).await {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             done => done.map(drop),
@@ -202,7 +202,7 @@ struct Place {
 
 impl Place {
     async fn of(aws: &Aws, cx: &Cx) -> Result<Self, CloudError> {
-        Ok(Self { account: aws.account().await?, partition: partition(&aws.region(&cx.provider).await?) })
+        Ok(Self { account: aws.account(&cx.provider).await?, partition: partition(&aws.region(&cx.provider).await?) })
     }
 
     fn arn(&self, name: &str) -> Arn {

@@ -277,7 +277,7 @@ async fn tags(cloudtrail: &CloudTrail, arns: Vec<String>) -> Result<HashMap<Stri
 }
 
 async fn update_tags(aws: &Aws, cx: &Cx, cloudtrail: &CloudTrail, id: &str, delta: TagDelta) -> Result<(), CloudError> {
-    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     let arn = Arn::of("cloudtrail", &region, &account, &format!("trail/{id}"));
     if !delta.set.is_empty() {
         let request = cloudtrail.add_tags().resource_id(arn.as_str()).set_tags_list(Some(to_sdk(delta.set)?));

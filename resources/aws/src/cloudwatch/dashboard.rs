@@ -51,7 +51,7 @@ impl Manage for Dashboard {
         let cloudwatch = &aws.cloudwatch(cx).await?;
         // The list of dashboards does not tell what is in them.
         let bodies = batch::each(targets, |target| async { Ok(get(cloudwatch, target.id).await) }).await?;
-        let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+        let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
         let arns: Vec<Arn> = targets.iter().map(|t| arn(&region, &account, t.id)).collect();
         let ask = |_: &str, arn: String| async move { list_tags(cloudwatch, &arn).await };
         let named = |at: usize| matches!(&bodies[at], Ok(Some(_))).then(|| arns[at].to_string());
@@ -86,7 +86,7 @@ impl Manage for Dashboard {
             return Ok(there);
         }
         let cloudwatch = &aws.cloudwatch(cx).await?;
-        let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+        let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
         let request = cloudwatch
             .put_dashboard()
             .dashboard_name(&want.dashboard_name)
@@ -109,7 +109,7 @@ impl Manage for Dashboard {
             let request = cloudwatch.put_dashboard().dashboard_name(id).dashboard_body(body);
             cloudwatch.write_idempotent("PutDashboard", || request.clone().send()).await?;
         }
-        let arn = arn(&aws.region(&cx.provider).await?, &aws.account().await?, id);
+        let arn = arn(&aws.region(&cx.provider).await?, &aws.account(&cx.provider).await?, id);
         update_tags(cloudwatch, &arn, change.tags.as_ref()).await?;
         Ok(None)
     }
@@ -133,7 +133,7 @@ impl Manage for Dashboard {
         if get(cloudwatch, &want.dashboard_name).await?.is_none() {
             return Ok(None);
         }
-        let arn = arn(&aws.region(&cx.provider).await?, &aws.account().await?, &want.dashboard_name);
+        let arn = arn(&aws.region(&cx.provider).await?, &aws.account(&cx.provider).await?, &want.dashboard_name);
         match list_tags(cloudwatch, arn.as_str()).await {
             Ok(tags) => owner::check(&format!("the dashboard {}", want.dashboard_name), &tags, intent)?,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),

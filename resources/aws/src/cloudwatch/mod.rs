@@ -2,10 +2,11 @@
 //!
 //! Names are the program's, and the calls that make an object also overwrite one: phx looks first, and the tags say whose it is.
 //!
-//! The client speaks CBOR, which of the emulators moto does not know; the tests translate.
+//! AWS is spoken to in CBOR, and whoever stands in for it in JSON (`json`).
 
 pub mod composite_alarm;
 pub mod dashboard;
+pub(crate) mod json;
 pub mod metric_alarm;
 pub mod metric_alarm_blocks;
 
@@ -48,7 +49,12 @@ pub fn register(registry: &mut Registry, aws: &Aws) {
 
 /// An alarm's ARN, which PutMetricAlarm and PutCompositeAlarm do not answer with.
 async fn alarm_arn(aws: &Aws, cx: &Cx, name: &str) -> Result<Arn, CloudError> {
-    Ok(Arn::of("cloudwatch", &aws.region(&cx.provider).await?, &aws.account().await?, &format!("alarm:{name}")))
+    Ok(Arn::of(
+        "cloudwatch",
+        &aws.region(&cx.provider).await?,
+        &aws.account(&cx.provider).await?,
+        &format!("alarm:{name}"),
+    ))
 }
 
 /// Alarms of one kind by their names: a hundred a call.

@@ -284,7 +284,7 @@ fn present(place: &Place, target: &Target<'_>, instance: &sdk::Instance) -> Foun
         volume_tags: None,
         ebs_optimized: instance.ebs_optimized(),
         user_data: None,
-        iam_instance_profile: instance.iam_instance_profile().and_then(profile),
+        iam_instance_profile: own_profile(target, instance),
         monitoring: instance
             .monitoring()
             .and_then(|m| m.state())
@@ -372,6 +372,12 @@ fn profile(shown: &sdk::IamInstanceProfile) -> Option<InstanceIamProfileResolved
     let arn = shown.arn().filter(|arn| !arn.is_empty())?;
     let name = arn.rsplit('/').next().map(InstanceProfileName::new);
     Some(InstanceIamProfileResolved { arn: Some(Arn::new(arn)), name })
+}
+
+/// The instance profile, unless the instance has it of its launch template and the program says nothing of it.
+fn own_profile(target: &Target<'_>, instance: &sdk::Instance) -> Option<InstanceIamProfileResolved> {
+    let of_template = instance.tags().iter().any(|t| t.key() == Some("aws:ec2launchtemplate:id"));
+    instance.iam_instance_profile().filter(|_| target.wants("iam_instance_profile") || !of_template).and_then(profile)
 }
 
 /// The launch template, which AWS tells by tags of its own: its id, and the number of the version. A version that the program does not
@@ -565,6 +571,24 @@ mod tests {
         assert_eq!(read.name, Some(InstanceProfileName::new("web")));
         assert_eq!(read.arn, Some(Arn::new(arn)));
         assert_eq!(profile(&sdk::IamInstanceProfile::builder().build()), None);
+    }
+
+    #[test]
+    fn a_profile_of_the_launch_template_is_the_templates_own() {
+        let arn = "arn:aws:iam::123456789012:instance-profile/web";
+        let with = |tag: &str| {
+            let profile = sdk::IamInstanceProfile::builder().arn(arn).build();
+            let tag = sdk::Tag::builder().key(tag).value("lt-1").build();
+            sdk::Instance::builder().iam_instance_profile(profile).tags(tag).build()
+        };
+        let told = |json: &str, tag: &str| {
+            let inputs = serde_json::from_str(json).unwrap();
+            own_profile(&Target { id: "i-1", inputs: &inputs }, &with(tag)).is_some()
+        };
+        let set = r#"{"iam_instance_profile":{"name":"web"}}"#;
+        assert!(!told(r#"{"instance_type":"t3.micro"}"#, "aws:ec2launchtemplate:id"));
+        assert!(told(r#"{"instance_type":"t3.micro"}"#, "Name"), "somebody has given it one");
+        assert!(told(set, "aws:ec2launchtemplate:id") && told("{}", "aws:ec2launchtemplate:id"));
     }
 
     #[test]

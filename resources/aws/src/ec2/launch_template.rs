@@ -65,10 +65,10 @@ pub struct LaunchTemplateOutputs {
     /// Its id.
     pub id: LaunchTemplateId,
     /// The number of its default version. A group that is told this number, and not `$Default`, is changed along with the template.
-    #[output(volatile)]
+    #[output(volatile(launch_template_data, version_description))]
     pub default_version_number: i64,
     /// The number of its latest version.
-    #[output(volatile)]
+    #[output(volatile(launch_template_data, version_description))]
     pub latest_version_number: i64,
 }
 

@@ -189,7 +189,7 @@ impl Manage for ManagedPrefixList {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         // This call has no filter for tags: of one's own lists the one with the mark is picked.
-        let account = aws.account().await?;
+        let account = aws.account(&cx.provider).await?;
         let lists = describe::managed_prefix_lists(&ec2, by("owner-id", [account.as_str()])).await?;
         let mine = lists.iter().find(|list| tagging::has_intent(list.tags(), intent) && !is_over(state(list)));
         Ok(mine.and_then(made))

@@ -65,7 +65,7 @@ pub use internet_gateway::InternetGateway;
 pub use key_pair::KeyPair;
 pub use launch_template::LaunchTemplate;
 pub use launch_template_blocks::*;
-pub use nat_gateway::NatGateway;
+pub use nat_gateway::{NatGateway, ZoneAddresses};
 pub use network_acl::{IcmpTypeCode, NetworkAcl, NetworkAclEntry, PortRange};
 pub use route::Route;
 pub use route_table::RouteTable;

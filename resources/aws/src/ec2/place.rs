@@ -14,7 +14,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) async fn of(aws: &Aws, cx: &Cx) -> Result<Self, CloudError> {
-        Ok(Self { region: aws.region(&cx.provider).await?, account: aws.account().await? })
+        Ok(Self { region: aws.region(&cx.provider).await?, account: aws.account(&cx.provider).await? })
     }
 
     /// An object's ARN.

@@ -6,7 +6,7 @@ use aws_sdk_ec2::types as sdk;
 use aws_sdk_ec2::types::{PeeringConnectionOptionsRequest, ResourceType};
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
-use phx_model::state::{IntentId, ProviderKey};
+use phx_model::state::IntentId;
 use phx_model::typed::{Input, Tags};
 use phx_model::{Block, CloudError, Outputs, Resource};
 
@@ -253,7 +253,7 @@ async fn one(ec2: &Ec2, id: &str) -> Result<Option<sdk::VpcPeeringConnection>, C
 /// EC2 in the region that the peering leads to: only there can it be accepted.
 async fn far_end(aws: &Aws, cx: &Cx, peering: &sdk::VpcPeeringConnection) -> Result<Ec2, CloudError> {
     match peering.accepter_vpc_info().and_then(|a| a.region()) {
-        Some(region) => aws.ec2(&Cx { provider: ProviderKey(region.to_owned()), ..cx.clone() }).await,
+        Some(region) => aws.ec2(&Cx { provider: cx.provider.in_region(region), ..cx.clone() }).await,
         None => aws.ec2(cx).await,
     }
 }

@@ -169,11 +169,18 @@ async fn read(eks: &Eks, target: &Target<'_>) -> Result<Found<AccessEntry>, Clou
     }
 }
 
+/// The type of an entry that says itself what its groups are.
+const STANDARD: &str = "STANDARD";
+
 fn fields(entry: &sdk::AccessEntry) -> Option<AccessEntryResolved> {
     Some(AccessEntryResolved {
         cluster_name: EksClusterName::new(entry.cluster_name()?),
         principal_arn: Arn::new(entry.principal_arn()?),
-        kubernetes_groups: entry.kubernetes_groups.clone(),
+        // Those of an entry of nodes are EKS's own, and cannot be said.
+        kubernetes_groups: entry
+            .kubernetes_groups
+            .clone()
+            .filter(|_| entry.r#type().is_none_or(|kind| kind == STANDARD)),
         username: entry.username.clone().filter(|name| !name.is_empty()),
         r#type: entry.r#type.clone(),
         tags: super::tag_map(entry.tags()),

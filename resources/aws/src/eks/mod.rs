@@ -14,6 +14,7 @@ mod cluster_convert;
 pub mod cluster_kube;
 pub mod fargate_profile;
 pub mod identity_provider_config;
+pub mod kubeconfig;
 pub mod node_group;
 pub mod node_group_blocks;
 mod node_group_convert;
@@ -35,6 +36,7 @@ pub use cluster_kube::{
 };
 pub use fargate_profile::{FargateProfile, FargateSelector};
 pub use identity_provider_config::{IdentityProviderConfig, OidcConfig};
+pub use kubeconfig::{kubeconfig, kubeconfig_by_role};
 pub use node_group::NodeGroup;
 pub use node_group_blocks::{
     NodeLaunchTemplate, NodeRepairConfig, NodeRepairOverride, NodeUpdateConfig, RemoteAccess, ScalingConfig, Taint,

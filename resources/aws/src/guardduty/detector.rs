@@ -182,7 +182,7 @@ struct Place {
 
 impl Place {
     async fn of(aws: &Aws, cx: &Cx) -> Result<Self, CloudError> {
-        Ok(Self { region: aws.region(&cx.provider).await?, account: aws.account().await? })
+        Ok(Self { region: aws.region(&cx.provider).await?, account: aws.account(&cx.provider).await? })
     }
 
     fn outputs(&self, id: &str) -> DetectorOutputs {

@@ -158,7 +158,7 @@ impl Manage for Policy {
         intent: &IntentId,
     ) -> Result<Option<Created<Self>>, CloudError> {
         let iam = &aws.iam(cx).await?;
-        let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+        let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
         let path = want.path.as_deref().unwrap_or("/");
         let arn = format!("arn:{}:iam::{account}:policy{path}{}", partition(&region), want.policy_name);
         let Some(policy) = super::if_there(get(iam, &arn).await)? else { return Ok(None) };

@@ -39,7 +39,6 @@ use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::{EntityType, GroupDetail, ManagedPolicyDetail, RoleDetail, Tag, UserDetail};
 use phx_model::driver::{Cx, Registry};
 use phx_model::error::ErrorKind;
-use phx_model::state::ProviderKey;
 use phx_model::value::Json;
 use phx_model::{CloudError, Value};
 
@@ -148,10 +147,8 @@ where
     F: FnMut(&'t str, String) -> Fut,
     Fut: Future<Output = Result<TagMap, CloudError>>,
 {
-    let account = cx.provider.0.rsplit_once('/').map(|(account, _)| account);
     let region = global_region(&aws.region(&cx.provider).await?);
-    let place = account.map_or_else(|| region.to_owned(), |account| format!("{account}/{region}"));
-    tagged::read(aws, &Cx { provider: ProviderKey(place), ..cx.clone() }, targets, arn, ask).await
+    tagged::read(aws, &Cx { provider: cx.provider.in_region(region), ..cx.clone() }, targets, arn, ask).await
 }
 
 /// What the account has of one kind.

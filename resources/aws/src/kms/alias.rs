@@ -115,7 +115,7 @@ impl Manage for Alias {
 
 /// CreateAlias's answer is empty, but the ARN is known beforehand.
 async fn created(aws: &Aws, cx: &Cx, want: &AliasResolved) -> Result<Created<Alias>, CloudError> {
-    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     let arn = Arn::of("kms", &region, &account, &want.alias_name);
     let outputs = AliasOutputs { alias_name: AliasName::new(&want.alias_name), arn };
     Ok(Created { id: want.alias_name.clone(), outputs, complete: true })

@@ -1,6 +1,6 @@
 //! `aws:logs:LogGroup`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
@@ -16,15 +16,14 @@ use super::{LogGroupName, Logs};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
-use crate::tags::{TagDelta, is_hidden, with_intent};
+use crate::tagged::{self, TagMap};
+use crate::tags::{TagDelta, with_intent};
 use crate::{batch, owner, wait};
 
 /// DescribeLogGroups gives so many at once.
 const PAGE: usize = 50;
 /// Up to so many groups are asked for one by one, all at once.
 const ONE_BY_ONE: usize = 3;
-/// GetResources takes so many ARNs in one call.
-const ARNS: usize = 100;
 /// How long another change to the same group may take.
 const UNTIL_FREE: Duration = Duration::from_secs(30);
 
@@ -67,8 +66,6 @@ pub struct LogGroupOutputs {
     pub arn: Arn,
 }
 
-type TagMap = BTreeMap<String, String>;
-
 impl Manage for LogGroup {
     async fn read_many(aws: &Aws, cx: &Cx, targets: &[Target<'_>]) -> Result<Vec<Found<Self>>, CloudError> {
         let logs = &aws.logs(cx).await?;
@@ -76,14 +73,14 @@ impl Manage for LogGroup {
         names.sort_unstable();
         names.dedup();
         let groups = describe(logs, &names).await?;
-        let tags = read_tags(aws, cx, logs, targets, &groups).await?;
-        let found = |target: &Target<'_>| match (groups.get(target.id), tags.get(target.id).cloned()) {
-            (None, _) | (_, Some(Ok(None))) => Found::Gone,
-            (_, Some(Err(error))) => Found::Failed(error),
-            (Some(group), Some(Ok(Some(tags)))) => shown(logs, target, group, tags),
-            (Some(group), None) => shown(logs, target, group, TagMap::new()),
+        let arn_of = |at: usize| Some(arn(groups.get(targets[at].id)?)?.to_string());
+        let ask = |_, arn: String| async move { tags_of(logs, &Arn::new(arn)).await };
+        let mut tags = tagged::read(aws, cx, targets, arn_of, ask).await?;
+        let found = |(at, target): (usize, &Target<'_>)| match groups.get(target.id) {
+            Some(group) => tagged::with(tags.remove(&at), |tags| shown(logs, target, group, tags)),
+            None => Found::Gone,
         };
-        Ok(targets.iter().map(found).collect())
+        Ok(targets.iter().enumerate().map(found).collect())
     }
 
     async fn create(
@@ -188,7 +185,10 @@ impl Manage for LogGroup {
         let logs = &aws.logs(cx).await?;
         let Some(group) = describe_one(logs, &want.log_group_name).await? else { return Ok(None) };
         let arn = arn(&group).ok_or_else(|| nameless(logs))?;
-        let Some(tags) = list_tags(logs, &arn).await? else { return Ok(None) };
+        let tags = match tags_of(logs, &arn).await {
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            tags => tags?,
+        };
         owner::check(&format!("the log group {}", want.log_group_name), &tags, intent)?;
         let log_group_name = LogGroupName::new(&want.log_group_name);
         Ok(Some(created(want, LogGroupOutputs { log_group_name, arn })))
@@ -201,7 +201,7 @@ fn created(want: &LogGroupResolved, outputs: LogGroupOutputs) -> Created<LogGrou
 
 /// CreateLogGroup's answer is empty, but the ARN is known beforehand.
 async fn outputs(aws: &Aws, cx: &Cx, name: &str) -> Result<LogGroupOutputs, CloudError> {
-    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     let arn = Arn::of("logs", &region, &account, &format!("log-group:{name}"));
     Ok(LogGroupOutputs { log_group_name: LogGroupName::new(name), arn })
 }
@@ -299,80 +299,11 @@ fn common_prefix<'a>(names: &[&'a str]) -> &'a str {
     &first[..end.unwrap_or_else(|| first.len().min(last.len()))]
 }
 
-/// Reads the tags of the groups whose tags matter. `None` for a group that is gone by now.
-///
-/// The tagging API tells a hundred groups' at once, but it may be forbidden or missing, and lags behind changes. So where it does not
-/// say what was last set, CloudWatch Logs itself is asked.
-async fn read_tags<'t>(
-    aws: &Aws,
-    cx: &Cx,
-    logs: &Logs,
-    targets: &[Target<'t>],
-    groups: &HashMap<String, Shown>,
-) -> Result<HashMap<&'t str, Result<Option<TagMap>, CloudError>>, CloudError> {
-    let wanted = targets.iter().filter(|t| t.wants("tags"));
-    let wanted: Vec<(&Target<'t>, Arn)> = wanted.filter_map(|t| Some((t, arn(groups.get(t.id)?)?))).collect();
-    let mut told = HashMap::new();
-    if wanted.len() > ONE_BY_ONE {
-        let arns: Vec<String> = wanted.iter().map(|(_, arn)| arn.to_string()).collect();
-        match tagging(aws, cx, &arns).await {
-            Ok(answer) => told = answer,
-            Err(error) => tracing::debug!(%error, "tags are read group by group"),
-        }
-    }
-    batch::each(wanted, |(target, arn)| {
-        let told = told.remove(arn.as_str()).filter(|tags| agrees(target, tags));
-        async move {
-            let tags = match told {
-                Some(tags) => Ok(Some(tags)),
-                None => list_tags(logs, &arn).await,
-            };
-            Ok((target.id, tags))
-        }
-    })
-    .await
-    .map(|all| all.into_iter().collect())
-}
-
-/// Whether the tags are those that phx last set. Nothing is known against those of an object that is being adopted.
-fn agrees(target: &Target<'_>, tags: &TagMap) -> bool {
-    let visible = tags.iter().filter(|(key, _)| !is_hidden(key));
-    match target.inputs.get("tags").map(TagMap::from_value) {
-        Some(Ok(set)) => visible.eq(set.iter()),
-        Some(Err(_)) => false,
-        None => true,
-    }
-}
-
-/// Tags by ARN, from the tagging API.
-async fn tagging(aws: &Aws, cx: &Cx, arns: &[String]) -> Result<HashMap<String, TagMap>, CloudError> {
-    let tagging = &aws.tagging(cx).await?;
-    let chunks = batch::each(arns.chunks(ARNS), |arns| {
-        batch::pages(move |token| async move {
-            // A token stands for the whole request, and does not go with a list of ARNs.
-            let request = match token {
-                Some(token) => tagging.get_resources().pagination_token(token),
-                None => tagging.get_resources().set_resource_arn_list(Some(arns.to_vec())),
-            };
-            let answer = tagging.read("GetResources", || request.clone().send()).await?;
-            Ok((answer.resource_tag_mapping_list.unwrap_or_default(), answer.pagination_token))
-        })
-    });
-    let tags = chunks.await?.into_iter().flatten().filter_map(|resource| {
-        let tags = resource.tags.unwrap_or_default().into_iter().map(|t| (t.key, t.value)).collect();
-        Some((resource.resource_arn?, tags))
-    });
-    Ok(tags.collect())
-}
-
-/// Tags of one group; `None` if it is not there.
-async fn list_tags(logs: &Logs, arn: &Arn) -> Result<Option<TagMap>, CloudError> {
+/// Tags of one group.
+async fn tags_of(logs: &Logs, arn: &Arn) -> Result<TagMap, CloudError> {
     let request = logs.list_tags_for_resource().resource_arn(arn.as_str());
-    match logs.read("ListTagsForResource", || request.clone().send()).await {
-        Ok(answer) => Ok(Some(answer.tags.unwrap_or_default().into_iter().collect())),
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let answer = logs.read("ListTagsForResource", || request.clone().send()).await?;
+    Ok(answer.tags.unwrap_or_default().into_iter().collect())
 }
 
 /// The ARN in the form without `:*`, which older answers do not have.
@@ -449,19 +380,6 @@ mod tests {
         let both = Shown::builder().arn("x:*").log_group_arn("y").build();
         assert_eq!(arn(&both), Some(Arn::new("y")));
         assert_eq!(arn(&Shown::builder().build()), None);
-    }
-
-    #[test]
-    fn tags_that_are_not_what_was_set_are_asked_for_again() {
-        let set = inputs(r#"{"tags":{"a":"1"}}"#);
-        let none = inputs(r#"{"log_group_name":"g"}"#);
-        let told = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let target = Target { id: "g", inputs: &set };
-        assert!(agrees(&target, &told(&[("a", "1"), ("phx:intent", "i"), ("aws:x", "y")])));
-        for lagging in [&[][..], &[("a", "2")], &[("a", "1"), ("b", "1")]] {
-            assert!(!agrees(&target, &told(lagging)), "{lagging:?}");
-        }
-        assert!(agrees(&Target { id: "g", inputs: &none }, &told(&[("a", "1")])));
     }
 
     #[test]

@@ -334,7 +334,7 @@ pub struct DbClusterOutputs {
     #[output(volatile)]
     pub engine_version: Option<String>,
     /// The secret with the master user's password, if RDS manages it.
-    #[output(volatile)]
+    #[output(volatile(manage_master_user_password))]
     pub master_user_secret_arn: Option<Arn>,
 }
 

@@ -339,7 +339,7 @@ pub struct DbInstanceOutputs {
     #[output(volatile)]
     pub engine_version: Option<String>,
     /// The secret with the master user's password, if RDS manages it.
-    #[output(volatile)]
+    #[output(volatile(manage_master_user_password))]
     pub master_user_secret_arn: Option<Arn>,
     /// The host name of SQL Server's Always On listener.
     #[output(volatile)]

@@ -101,7 +101,7 @@ pub(crate) fn listed<T>(items: Vec<T>) -> Option<Vec<T>> {
 
 /// An object's ARN: `arn:aws:rds:us-west-2:123456789012:subgrp:main`.
 pub(crate) async fn arn(aws: &Aws, cx: &Cx, kind: &str, name: &str) -> Result<Arn, CloudError> {
-    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     Ok(Arn::of("rds", &region, &account, &format!("{kind}:{}", name.to_ascii_lowercase())))
 }
 

@@ -1,6 +1,6 @@
 //! `aws:s3:AccountPublicAccessBlock`.
 //!
-//! No emulator is reached for it: the SDK puts the account's id before the endpoint's host, as AWS asks. Its tests are scripted.
+//! The SDK puts the account's id before the endpoint's host, as AWS asks; before an emulator's address it cannot be (`control.rs`).
 
 use aws_sdk_s3control::types::PublicAccessBlockConfiguration as Shown;
 use phx_model::driver::Cx;
@@ -84,7 +84,7 @@ impl Manage for AccountPublicAccessBlock {
         _intent: &IntentId,
     ) -> Result<Created<Self>, CloudError> {
         let control = &aws.s3control(cx).await?;
-        let account = aws.account().await?;
+        let account = aws.account(&cx.provider).await?;
         put(control, &account, want).await?;
         Ok(created(account))
     }
@@ -120,7 +120,7 @@ impl Manage for AccountPublicAccessBlock {
         want: &AccountPublicAccessBlockResolved,
         _intent: &IntentId,
     ) -> Result<Option<Created<Self>>, CloudError> {
-        let account = aws.account().await?;
+        let account = aws.account(&cx.provider).await?;
         let there = get(&aws.s3control(cx).await?, &account).await?;
         // Another's is brought to what is wished by creating it.
         let wished = there.is_some_and(|there| satisfies(&fields(&there), want));

@@ -363,7 +363,7 @@ impl Manage for Bucket {
             Err(error) => return Err(explained(error, &region)),
         };
         let just_made = !tags.contains_key(INTENT_TAG)
-            && aws.s3_is_stand_in().await?
+            && aws.is_stand_in("S3").await?
             && made_since(s3, &want.bucket, intent).await?
             && is_empty(s3, &want.bucket).await?;
         if !just_made {

@@ -27,6 +27,7 @@ pub struct LifecycleRule {
     #[field(cloud_default)]
     pub id: Option<Input<String>>,
     /// Which objects it is about; unset, all.
+    #[field(normalize = all_is_unset)]
     pub filter: Option<Input<LifecycleFilter>>,
     /// When current versions expire.
     pub expiration: Option<Input<LifecycleExpiration>>,
@@ -196,6 +197,18 @@ fn to_filter(want: Option<&LifecycleFilterResolved>) -> Result<sdk::LifecycleRul
         .build())
 }
 
+/// A filter that lets everything through is none.
+pub(super) fn all_is_unset(value: &Value) -> Value {
+    let Value::Map(filter) = value.expose() else { return value.clone() };
+    let says_nothing = |name: &str, part: &Value| match part.expose() {
+        Value::Null => true,
+        Value::String(prefix) => name == "prefix" && prefix.is_empty(),
+        Value::Map(tags) => tags.is_empty(),
+        _ => false,
+    };
+    if filter.iter().all(|(name, part)| says_nothing(name, part)) { Value::Null } else { value.clone() }
+}
+
 /// The prefix of an old rule stands beside its filter.
 fn from_filter(filter: Option<&sdk::LifecycleRuleFilter>, old_prefix: Option<&str>) -> Option<LifecycleFilterResolved> {
     let all = filter.and_then(|f| f.and());
@@ -344,6 +357,18 @@ mod tests {
         let two = filter(serde_json::json!({"status": "Enabled", "filter": {"prefix": "a", "tags": {"b": "c"}}}));
         assert!(two.prefix().is_none() && two.and().is_some_and(|a| a.tags().len() == 1));
         assert_eq!(filter(serde_json::json!({"status": "Enabled"})).prefix(), Some(""));
+    }
+
+    #[test]
+    fn a_filter_that_lets_everything_through_is_none() {
+        let same = |json| all_is_unset(&Value::from(json));
+        for all in
+            [serde_json::json!({}), serde_json::json!({"prefix": ""}), serde_json::json!({"prefix": "", "tags": {}})]
+        {
+            assert_eq!(same(all), Value::Null);
+        }
+        let some = serde_json::json!({"prefix": "", "object_size_less_than": 5});
+        assert_eq!(same(some.clone()), Value::from(some));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub struct ReplicationRule {
     #[field(cloud_default)]
     pub priority: Option<Input<i32>>,
     /// Which objects it is about; unset, all.
+    #[field(normalize = super::bucket_lifecycle::all_is_unset)]
     pub filter: Option<Input<ReplicationFilter>>,
     /// Whether deletion markers are copied too: `Enabled` or `Disabled`, which it is unset.
     #[field(cloud_default)]

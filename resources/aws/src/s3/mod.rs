@@ -9,6 +9,7 @@ mod bucket_lifecycle;
 pub mod bucket_policy;
 mod bucket_replication;
 mod bucket_settings;
+pub(crate) mod control;
 mod emptying;
 pub mod object;
 mod object_content;

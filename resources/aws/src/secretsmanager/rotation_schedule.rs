@@ -24,7 +24,8 @@ const UNTIL_KNOWN: Duration = Duration::from_secs(60);
 
 /// When and by whom a secret's value is changed.
 ///
-/// It is a part of the secret and cannot bear tags: rotation that is already on is taken over. Deleting it switches rotation off.
+/// It is a part of the secret and cannot bear tags: rotation that is already on is taken over. Deleting it switches rotation off; a secret that
+/// another service manages (a database's master password) is rotated as that service has it.
 ///
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html>
 #[derive(Clone, Debug, Resource)]
@@ -137,9 +138,10 @@ impl Manage for RotationSchedule {
         match secrets.write_idempotent("CancelRotateSecret", || request.clone().send()).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            // Refused of a secret that has no rotation, or is going to be deleted.
-            Err(error) => match read(secrets, id).await {
-                Ok(None) => Ok(()),
+            // Refused of a secret that has no rotation, or is going to be deleted; and of one that a service manages, which goes on changing it.
+            Err(error) => match (read(secrets, id).await, super::look(secrets, id).await) {
+                (Ok(None), _) => Ok(()),
+                (_, Ok(Some(secret))) if secret.owning_service().is_some() => Ok(()),
                 _ => Err(error),
             },
         }

@@ -145,7 +145,7 @@ impl Manage for Account {
 
 /// The ARN of a region's one hub.
 async fn arn(aws: &Aws, cx: &Cx) -> Result<Arn, CloudError> {
-    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     Ok(Arn::of("securityhub", &region, &account, "hub/default"))
 }
 

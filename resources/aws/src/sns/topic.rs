@@ -145,7 +145,7 @@ impl Manage for Topic {
         if let Some(made) = Self::find(aws, cx, want, intent).await? {
             return Ok(made);
         }
-        let owner = aws.account().await?;
+        let owner = aws.account(&cx.provider).await?;
         let request = sns
             .create_topic()
             .name(&want.name)
@@ -206,7 +206,7 @@ impl Manage for Topic {
         intent: &IntentId,
     ) -> Result<Option<Created<Self>>, CloudError> {
         let sns = &aws.sns(cx).await?;
-        let account = aws.account().await?;
+        let account = aws.account(&cx.provider).await?;
         let arn = Arn::of("sns", &aws.region(&cx.provider).await?, &account, &want.name);
         match list_tags(sns, arn.as_str()).await {
             Ok(tags) => {

@@ -156,7 +156,7 @@ impl Manage for Queue {
             return Ok(made);
         }
         // Before the call, since after it a failure would lose the queue.
-        let arn = Arn::of("sqs", &aws.region(&cx.provider).await?, &aws.account().await?, &want.queue_name);
+        let arn = Arn::of("sqs", &aws.region(&cx.provider).await?, &aws.account(&cx.provider).await?, &want.queue_name);
         let request = sqs
             .create_queue()
             .queue_name(&want.queue_name)

@@ -232,7 +232,7 @@ fn is_put(change: &ParameterChange) -> bool {
 
 /// PutParameter's answer does not tell the ARN, but it is known beforehand.
 async fn outputs(aws: &Aws, cx: &Cx, name: &str, version: i64) -> Result<ParameterOutputs, CloudError> {
-    let (region, account) = (aws.region(&cx.provider).await?, aws.account().await?);
+    let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     let arn = Arn::of("ssm", &region, &account, &format!("parameter/{}", name.trim_start_matches('/')));
     Ok(ParameterOutputs { name: ParameterName::new(name), arn, version })
 }

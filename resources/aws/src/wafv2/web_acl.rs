@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_wafv2::types as sdk;
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
-use phx_model::state::{IntentId, ProviderKey};
+use phx_model::state::IntentId;
 use phx_model::typed::Tags;
 use phx_model::value::Json;
 use phx_model::{CloudError, Input, Outputs, Resource, Value, ValueMap};
@@ -300,8 +300,7 @@ async fn place(aws: &Aws, cx: &Cx, global: bool) -> Result<Cx, CloudError> {
     if !global || partition(&aws.region(&cx.provider).await?) != "aws" {
         return Ok(cx.clone());
     }
-    let account = cx.provider.0.rsplit_once('/').map(|(account, _)| format!("{account}/")).unwrap_or_default();
-    Ok(Cx { provider: ProviderKey(format!("{account}us-east-1")), ..cx.clone() })
+    Ok(Cx { provider: cx.provider.in_region("us-east-1"), ..cx.clone() })
 }
 
 /// Another change came in between, or what a rule names was made a moment ago.

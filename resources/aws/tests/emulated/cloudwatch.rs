@@ -1,4 +1,4 @@
-//! CloudWatch on moto, which does not know the protocol that the SDK speaks: see `kit::cbor`.
+//! CloudWatch, whose emulators know its JSON and not its CBOR: see `cloudwatch::json`.
 
 use phx_model::error::ErrorKind;
 use phx_tests::emulator::Emulator;
@@ -9,7 +9,7 @@ use crate::kit;
 #[tokio::test]
 async fn alarms_live() {
     let moto = Emulator::moto();
-    let bench = kit::cbor::translated(&moto.url());
+    let bench = kit::emulated(&moto.url());
     let topic = |name: &str| json!([format!("arn:aws:sns:us-west-2:123456789012:{name}")]);
     let first = json!({
         "alarm_name": "cpu", "alarm_description": "too busy", "actions_enabled": true, "ok_actions": topic("ok"),
@@ -54,7 +54,7 @@ async fn alarms_live() {
 #[tokio::test]
 async fn composite_alarms_live() {
     let ministack = Emulator::ministack();
-    let bench = kit::cbor::translated(&ministack.url());
+    let bench = kit::emulated(&ministack.url());
     let topic = |name: &str| json!([format!("arn:aws:sns:us-west-2:123456789012:{name}")]);
     for (n, name) in [(7, "cpu"), (8, "rate")] {
         let alarm = json!({
@@ -76,7 +76,7 @@ async fn composite_alarms_live() {
 #[tokio::test]
 async fn anothers_alarm_is_not_overwritten() {
     let moto = Emulator::moto();
-    let bench = kit::cbor::translated(&moto.url());
+    let bench = kit::emulated(&moto.url());
     let alarm = json!({
         "alarm_name": "a", "metric_name": "m", "namespace": "n", "statistic": "Sum", "period": 60, "evaluation_periods": 1,
         "threshold": 1.0, "comparison_operator": "GreaterThanThreshold"
@@ -91,7 +91,7 @@ async fn anothers_alarm_is_not_overwritten() {
 #[tokio::test]
 async fn a_dashboard_lives() {
     let moto = Emulator::moto();
-    let bench = kit::cbor::translated(&moto.url());
+    let bench = kit::emulated(&moto.url());
     let dashboard = |text: &str| {
         let widget = json!({"type": "text", "x": 0, "y": 0, "width": 3, "height": 3, "properties": {"markdown": text}});
         json!({"dashboard_name": "main", "dashboard_body": {"widgets": [widget]}})

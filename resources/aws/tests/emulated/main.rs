@@ -41,6 +41,8 @@ mod kms;
 #[cfg(feature = "logs")]
 mod logs;
 #[cfg(feature = "full")]
+mod lookups;
+#[cfg(feature = "full")]
 mod orphans;
 #[cfg(feature = "rds")]
 mod rds;

@@ -14,7 +14,7 @@ use crate::kit::{self, fields, intent};
 #[tokio::test]
 async fn marked_objects_are_known_until_they_are_gone() {
     let moto = Emulator::moto();
-    let bench = kit::cbor::translated(&moto.url());
+    let bench = kit::emulated(&moto.url());
     let document = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let mut state = State::empty("line");
@@ -69,7 +69,7 @@ async fn marked_objects_are_known_until_they_are_gone() {
     for one in &marked {
         assert!(!known.has(one), "{one:?}");
     }
-    known.add(&state);
+    known.add(&state, &phx_model::provider::Home::default());
     for one in &marked {
         assert!(known.has(one), "{one:?}");
     }

@@ -10,14 +10,13 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use phx_aws::Aws;
+use phx_aws::permissions::{self, Verb};
 use phx_model::CloudError;
 use phx_model::driver::{Created, Cx, Delta, Driver, Observed, Read, ReadTarget, Registry};
 use phx_model::schema::{Schema, satisfied};
 use phx_model::state::{IntentId, ProviderKey};
 use phx_model::value::{Value, ValueMap};
 use serde_json::json;
-
-pub mod cbor;
 
 /// A request as it came over the wire.
 #[derive(Clone, Debug)]
@@ -43,10 +42,6 @@ pub enum Answer {
     JsonError(u16, &'static str),
     /// An error of a service that answers in XML.
     XmlError(u16, &'static str),
-    /// CloudWatch's CBOR, from JSON.
-    Cbor(serde_json::Value),
-    /// An error in CBOR.
-    CborError(u16, &'static str),
     /// It took the request, and the connection broke.
     Lost,
 }
@@ -107,10 +102,6 @@ impl HttpConnector for Endpoint {
                 };
                 Ok(respond(status, "text/xml", body))
             }
-            Answer::Cbor(body) => Ok(cbor::response(200, &body)),
-            Answer::CborError(status, code) => {
-                Ok(cbor::response(status, &json!({"__type": code, "message": "says AWS"})))
-            }
             Answer::Lost => Err(ConnectorError::io("connection reset".into())),
         })
     }
@@ -121,9 +112,6 @@ fn read_request(request: &HttpRequest) -> Request {
     let uri = request.uri();
     let uri = uri.split_once("://").map_or(uri, |(_, rest)| rest.find('/').map_or("/", |at| &rest[at..])).to_owned();
     let (mut body, mut operation) = (serde_json::Value::String(text.clone()), None);
-    if let Some((operation, body)) = cbor::request(request) {
-        return Request { operation, uri, body };
-    }
     if let Some(target) = request.headers().get("x-amz-target") {
         operation = target.rsplit('.').next().map(str::to_owned);
     }
@@ -166,6 +154,14 @@ pub struct Bench {
     registry: Registry,
     /// What every verb is told.
     pub cx: Cx,
+    running: Mutex<Vec<Doing>>,
+}
+
+/// A verb at work.
+struct Doing {
+    what: (String, Verb),
+    /// What was at work at any time since, itself included.
+    beside: Vec<(String, Verb)>,
 }
 
 /// The fields of an object, from JSON.
@@ -200,12 +196,17 @@ pub fn emulated(url: &str) -> Bench {
     bench(aws, Arc::default(), Duration::from_secs(30))
 }
 
+/// The types before whatever `aws` leads to: us-west-2.
+pub fn over(aws: Aws) -> Bench {
+    bench(aws, Arc::default(), Duration::from_secs(30))
+}
+
 fn bench(aws: Aws, seen: Arc<Mutex<Vec<Request>>>, timeout: Duration) -> Bench {
     let mut registry = Registry::new();
     phx_aws::register(&mut registry, &aws);
     // A place that is named needs nothing of the environment.
     let cx = Cx::new(ProviderKey("us-west-2".into()), Arc::new(|_| {}), timeout);
-    Bench { seen, aws, registry, cx }
+    Bench { seen, aws, registry, cx, running: Mutex::default() }
 }
 
 impl Bench {
@@ -224,18 +225,56 @@ impl Bench {
         self.requests().into_iter().map(|r| r.operation).collect()
     }
 
+    /// Does something with an object, whose every call the type's permissions must tell of.
+    async fn permitted<T>(&self, name: &str, verb: Verb, doing: impl Future<Output = T>) -> T {
+        // What goes on at the same time makes calls too.
+        let begin = |running: &mut Vec<Doing>| {
+            running.iter_mut().for_each(|other| other.beside.push((name.to_owned(), verb)));
+            let at_work = running.iter().map(|other| other.what.clone());
+            let beside = at_work.chain([(name.to_owned(), verb)]).collect();
+            running.push(Doing { what: (name.to_owned(), verb), beside });
+        };
+        begin(&mut self.running.lock().unwrap());
+        let before = self.aws.api_calls_by_operation();
+        let done = doing.await;
+        let calls = self.aws.api_calls_by_operation();
+        let beside = {
+            let mut running = self.running.lock().unwrap();
+            let own = running.iter().position(|one| one.what == (name.to_owned(), verb)).unwrap();
+            running.remove(own).beside
+        };
+        let told = |operation: &str| beside.iter().any(|(name, verb)| permissions::covers(name, *verb, operation));
+        let made = calls.iter().filter(|(operation, n)| before.get(*operation) != Some(*n));
+        let untold: Vec<&String> = made.map(|(operation, _)| operation).filter(|o| !told(o)).collect();
+        assert!(untold.is_empty(), "permissions/ does not say that {name} calls {untold:?} to {verb}");
+        done
+    }
+
     /// Reads objects.
     pub async fn read(&self, name: &str, targets: &[(&str, &ValueMap)]) -> Vec<Read> {
         let targets: Vec<_> = targets.iter().map(|(id, inputs)| ReadTarget { id, inputs }).collect();
-        self.driver(name).read_many(&self.cx, &targets).await.unwrap()
+        let before = self.operations().len();
+        let reading = self.driver(name).read_many(&self.cx, &targets);
+        let found = self.permitted(name, Verb::Read, reading).await.unwrap();
+        // An emulator's calls are not counted.
+        if (99..=102).contains(&targets.len()) && !self.operations().is_empty() {
+            let calls = self.operations().len() - before;
+            let known: Vec<usize> = phx_aws::read_calls::of(name).iter().map(|known| known.calls).collect();
+            assert!(
+                known.contains(&calls),
+                "{name}: reading {} takes {calls} calls; read-calls.tsv says {known:?}",
+                targets.len()
+            );
+        }
+        found
     }
 
     /// Creates and finishes an object.
     pub async fn create(&self, name: &str, want: &serde_json::Value, n: u32) -> Result<Created, CloudError> {
         let (driver, want) = (self.driver(name), fields(want.clone()));
-        let mut made = driver.create(&self.cx, &want, &intent(n)).await?;
+        let mut made = self.permitted(name, Verb::Create, driver.create(&self.cx, &want, &intent(n))).await?;
         if !made.complete
-            && let Some(outputs) = driver.finish(&self.cx, &made.id, &want).await?
+            && let Some(outputs) = self.permitted(name, Verb::Create, driver.finish(&self.cx, &made.id, &want)).await?
         {
             made.outputs = outputs;
         }
@@ -258,7 +297,8 @@ impl Bench {
         let made = self.create(name, &want, 1).await.unwrap_or_else(|e| panic!("{name} is not created: {e:?}"));
         let (id, driver) = (made.id.as_str(), self.driver(name));
         self.settled(name, id, &want).await;
-        let found = driver.find(&self.cx, &fields(want.clone()), &intent(1)).await;
+        let wanted = fields(want.clone());
+        let found = self.permitted(name, Verb::Create, driver.find(&self.cx, &wanted, &intent(1))).await;
         let found = found.unwrap_or_else(|e| panic!("{name} cannot be looked for: {e:?}"));
         assert_eq!(found.map(|f| f.id).as_deref(), Some(id), "{name} is not found by its intent");
         let mut have = want;
@@ -287,7 +327,7 @@ impl Bench {
             assert!(!schema.replace, "{name}.{field} cannot be updated: a change replaces the object");
         }
         assert!(!change.is_empty(), "{name}: nothing changes from {have} to {want}");
-        let updated = driver.update(&self.cx, id, &after, &change).await;
+        let updated = self.permitted(name, Verb::Update, driver.update(&self.cx, id, &after, &change)).await;
         updated.unwrap_or_else(|e| panic!("{name} {id} is not updated: {e:?}"));
     }
 
@@ -295,7 +335,7 @@ impl Bench {
     pub async fn deleted(&self, name: &str, id: &str, want: &serde_json::Value) {
         let (driver, want) = (self.driver(name), fields(want.clone()));
         for time in ["first", "second"] {
-            let deleted = driver.delete(&self.cx, id, &want).await;
+            let deleted = self.permitted(name, Verb::Delete, driver.delete(&self.cx, id, &want)).await;
             deleted.unwrap_or_else(|e| panic!("{name} {id} is not deleted the {time} time: {e:?}"));
         }
         let read = self.read(name, &[(id, &want)]).await.remove(0);

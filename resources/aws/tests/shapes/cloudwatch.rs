@@ -35,23 +35,23 @@ fn remembering(put: &'static str, list: &'static str) -> Bench {
                 body["AlarmArn"] = json!(arn("a"));
                 body["StateUpdatedTimestamp"] = json!(1_700_000_000.5);
                 kept.0 = Some(body);
-                Answer::Cbor(json!({}))
+                Answer::Json(json!({}))
             }
             operation if operation.starts_with("Delete") => match kept.0.take() {
-                Some(_) => Answer::Cbor(json!({})),
-                None => Answer::CborError(404, "com.amazonaws.cloudwatch#ResourceNotFound"),
+                Some(_) => Answer::Json(json!({})),
+                None => Answer::JsonError(404, "com.amazonaws.cloudwatch#ResourceNotFound"),
             },
-            "DescribeAlarms" => Answer::Cbor(json!({list: kept.0.iter().collect::<Vec<_>>()})),
+            "DescribeAlarms" => Answer::Json(json!({list: kept.0.iter().collect::<Vec<_>>()})),
             "GetDashboard" => match &kept.0 {
-                Some(there) => Answer::Cbor(there.clone()),
-                None => Answer::CborError(404, "com.amazonaws.cloudwatch#ResourceNotFound"),
+                Some(there) => Answer::Json(there.clone()),
+                None => Answer::JsonError(404, "com.amazonaws.cloudwatch#ResourceNotFound"),
             },
-            "ListTagsForResource" => Answer::Cbor(json!({"Tags": kept.1})),
+            "ListTagsForResource" => Answer::Json(json!({"Tags": kept.1})),
             "TagResource" => {
                 kept.1 = request.body["Tags"].clone();
-                Answer::Cbor(json!({}))
+                Answer::Json(json!({}))
             }
-            "UntagResource" => Answer::Cbor(json!({})),
+            "UntagResource" => Answer::Json(json!({})),
             other => panic!("{other}"),
         }
     })
@@ -65,7 +65,7 @@ async fn a_hundred_alarms_take_two_calls() {
                 let names = request.body["AlarmNames"].as_array().unwrap();
                 let alarm = |n: &Value| json!({"AlarmName": n, "AlarmArn": arn(n.as_str().unwrap()), "AlarmRule": "r"});
                 let there = names.iter().filter(|n| *n != "a50");
-                Answer::Cbor(json!({list: there.map(alarm).collect::<Vec<_>>()}))
+                Answer::Json(json!({list: there.map(alarm).collect::<Vec<_>>()}))
             }
             "GetResources" => tagged(request, "1"),
             other => panic!("{other}"),
@@ -83,7 +83,7 @@ async fn a_hundred_alarms_take_two_calls() {
 #[tokio::test]
 async fn a_hundred_dashboards_take_a_call_each_and_one_for_their_tags() {
     let bench = kit::scripted(|request, _| match request.operation.as_str() {
-        "GetDashboard" => Answer::Cbor(json!({"DashboardBody": "{\"widgets\":[]}"})),
+        "GetDashboard" => Answer::Json(json!({"DashboardBody": "{\"widgets\":[]}"})),
         "GetResources" => tagged(request, "1"),
         other => panic!("{other}"),
     });
@@ -173,12 +173,12 @@ async fn an_alarm_whose_answer_was_lost_is_made_once() {
     let bench = kit::scripted(move |request, _| {
         let mut made = made.lock().unwrap();
         match request.operation.as_str() {
-            "DescribeAlarms" => Answer::Cbor(json!({"MetricAlarms": []})),
+            "DescribeAlarms" => Answer::Json(json!({"MetricAlarms": []})),
             "PutMetricAlarm" if !*made => {
                 *made = true;
                 Answer::Lost
             }
-            _ => Answer::Cbor(json!({})),
+            _ => Answer::Json(json!({})),
         }
     });
     // Put again, it is the same one.

@@ -47,8 +47,12 @@ mod iam;
 mod kms;
 #[cfg(feature = "logs")]
 mod logs;
+#[cfg(feature = "full")]
+mod lookups;
 #[cfg(all(feature = "autoscaling", feature = "iam"))]
 mod orphans;
+#[cfg(feature = "logs")]
+mod places;
 #[cfg(feature = "rds")]
 mod rds;
 #[cfg(all(feature = "ec2", feature = "iam", feature = "logs"))]

@@ -134,6 +134,14 @@ async fn rotation_is_set_and_cancelled() {
     assert_eq!(found.unwrap().id, arn(1));
     // It is on, and cannot be switched off.
     assert!(driver.delete(&bench.cx, &arn(1), &want).await.is_err());
+
+    // A database's password is changed by RDS, whoever says when.
+    let bench = kit::scripted(|request, _| match request.operation.as_str() {
+        "CancelRotateSecret" => Answer::JsonError(400, "InvalidRequestException"),
+        _ => Answer::Json(secret(1, json!({"RotationEnabled": true, "OwningService": "rds"}))),
+    });
+    let driver = bench.driver("aws:secretsmanager:RotationSchedule");
+    driver.delete(&bench.cx, &arn(1), &want).await.unwrap();
 }
 
 #[tokio::test]
