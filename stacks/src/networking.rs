@@ -3,46 +3,59 @@
 //! | tier | its way out | who lives there |
 //! |---|---|---|
 //! | public | the internet gateway | load balancers, NAT gateways |
-//! | private | a NAT gateway | nodes |
+//! | private | a NAT gateway | nodes, the bastion, interface endpoints |
 //! | database | none | databases |
 
+mod endpoints;
+mod tiers;
+
 use phx::aws::ec2::{
-    Eip, InternetGateway, NatGateway, Route, RouteTable, RouteTableAssociation, SecurityGroup, SecurityGroupEgressRule,
-    SecurityGroupIngressRule, Subnet, SubnetId, Vpc,
+    Eip, InternetGateway, NatGateway, NatGatewayId, Route, RouteTable, RouteTableAssociation, SecurityGroup,
+    SecurityGroupEgressRule, SecurityGroupIngressRule, Subnet, SubnetId, Vpc,
 };
-use phx::aws::iam::Role;
-use phx::aws::iam::policy::PolicyDocument;
-use phx::aws::logs::LogGroup;
+use phx::aws::route53::HostedZone;
 use phx::prelude::*;
 
 use crate::config::{Config, NatGateways};
+use crate::platform::Platform;
 
 /// What the rest of the platform needs of the network.
 pub(crate) struct Network {
-    /// The VPC.
-    pub vpc: Handle<Vpc>,
     /// One a zone.
     pub public_subnets: Vec<Output<SubnetId>>,
     /// One a zone.
     pub private_subnets: Vec<Output<SubnetId>>,
+    /// The addresses of these.
+    pub private_ranges: Vec<Ipv4Cidr>,
     /// One a zone.
     pub database_subnets: Vec<Output<SubnetId>>,
+    /// The addresses of these.
+    pub database_ranges: Vec<Ipv4Cidr>,
+    /// Where databases have their names.
+    pub zone: Handle<HostedZone>,
     /// For what talks inside the VPC only.
     pub internal: Handle<SecurityGroup>,
+    /// The NAT gateways, by name.
+    pub nat_gateways: Vec<(String, Output<NatGatewayId>)>,
     /// The addresses that the outside sees.
     pub nat_addresses: Vec<Output<String>>,
 }
 
-/// Declares it.
-pub(crate) fn declare(scope: &Scope, config: &Config) -> Result<Network> {
-    let environment = &config.environment;
-    let name = |what: &str| format!("phoenix-{environment}-{what}");
+/// Declares the VPC, in which everything else lies.
+pub(crate) fn vpc(scope: &Scope, config: &Config) -> Result<Handle<Vpc>> {
+    let vpc = Vpc::new(config.network.cidr).enable_dns_support(true).enable_dns_hostnames(true);
+    Ok(scope.add("vpc", vpc.tag("Name", config.name("vpc")))?)
+}
+
+/// Declares what is in it.
+pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>) -> Result<Network> {
+    let config = platform.config;
+    let name = |what: &str| platform.name(what);
     let range = config.network.cidr;
     let everywhere: Ipv4Cidr = "0.0.0.0/0".parse()?;
     let cluster_tag = format!("kubernetes.io/cluster/{}", config.cluster());
+    let vpc = &platform.vpc;
 
-    let vpc = scope
-        .add("vpc", Vpc::new(range).enable_dns_support(true).enable_dns_hostnames(true).tag("Name", name("vpc")))?;
     let gateway = scope.add("internet", InternetGateway::new().vpc_id(vpc.id()).tag("Name", name("internet")))?;
     let public_table = scope.add("public", RouteTable::new(vpc.id()).tag("Name", name("public")))?;
     scope.add(
@@ -53,13 +66,17 @@ pub(crate) fn declare(scope: &Scope, config: &Config) -> Result<Network> {
     let database_table = scope.add("database", RouteTable::new(vpc.id()).tag("Name", name("database")))?;
 
     let mut network = Network {
-        internal: internal_group(scope, &vpc, range, &name("internal"))?,
-        vpc: vpc.clone(),
+        internal: internal_group(scope, vpc, range, &name("internal"))?,
         public_subnets: Vec::new(),
         private_subnets: Vec::new(),
+        private_ranges: Vec::new(),
         database_subnets: Vec::new(),
+        database_ranges: Vec::new(),
+        nat_gateways: Vec::new(),
         nat_addresses: Vec::new(),
+        zone: endpoints::zone(scope, platform)?,
     };
+    let mut tables = vec![public_table.id(), database_table.id()];
     let mut nat: Option<Handle<NatGateway>> = None;
     for (n, zone) in (0u32..).zip(&config.network.zones) {
         // us-west-2a is "a" in names: the region is the same for all.
@@ -73,11 +90,12 @@ pub(crate) fn declare(scope: &Scope, config: &Config) -> Result<Network> {
             .tag("kubernetes.io/role/elb", "1")
             .tag(cluster_tag.as_str(), "shared");
         let public = scope.add(&format!("public-{letter}"), public)?;
-        let private = subnet("private", range.subnet(3, 4 + n)?)
+        let (private_range, database_range) = (range.subnet(3, 4 + n)?, range.subnet(4, 4 + n)?);
+        let private = subnet("private", private_range)
             .tag("kubernetes.io/role/internal-elb", "1")
             .tag(cluster_tag.as_str(), "shared");
         let private = scope.add(&format!("private-{letter}"), private)?;
-        let database = scope.add(&format!("database-{letter}"), subnet("database", range.subnet(4, 4 + n)?))?;
+        let database = scope.add(&format!("database-{letter}"), subnet("database", database_range))?;
 
         let nat = match (&nat, config.network.nat_gateways) {
             (Some(shared), NatGateways::Single) => shared.clone(),
@@ -90,6 +108,7 @@ pub(crate) fn declare(scope: &Scope, config: &Config) -> Result<Network> {
                     .tag("Name", name(&format!("nat-{letter}")));
                 // A NAT gateway needs the VPC's way out, though nothing in it refers to it.
                 let new = scope.add_with(&format!("nat-{letter}"), new, Options::new().depends_on(&gateway))?;
+                network.nat_gateways.push((format!("nat-{letter}"), new.id()));
                 nat.insert(new).clone()
             }
         };
@@ -107,11 +126,16 @@ pub(crate) fn declare(scope: &Scope, config: &Config) -> Result<Network> {
             let association = RouteTableAssociation::new(table.id()).subnet_id(subnet.id());
             scope.add(&format!("{tier}-{letter}"), association)?;
         }
+        tables.push(private_table.id());
         network.public_subnets.push(public.id());
         network.private_subnets.push(private.id());
+        network.private_ranges.push(private_range);
         network.database_subnets.push(database.id());
+        network.database_ranges.push(database_range);
     }
-    flow_logs(scope, config)?;
+    tiers::declare(scope, platform, &network)?;
+    endpoints::declare(scope, platform, &network, &tables)?;
+    endpoints::flow_log(scope, platform)?;
     Ok(network)
 }
 
@@ -131,17 +155,4 @@ fn internal_group(scope: &Scope, vpc: &Handle<Vpc>, range: Ipv4Cidr, name: &str)
     let out = SecurityGroupEgressRule::new(group.id(), "-1").cidr_ip(range).description("Anything inside the VPC");
     scope.add("internal-out", out)?;
     Ok(group)
-}
-
-/// Where the VPC's flow logs go, and the role with which they are delivered.
-fn flow_logs(scope: &Scope, config: &Config) -> Result<()> {
-    let environment = &config.environment;
-    let group = LogGroup::new(format!("/phoenix/{environment}/flow-logs"))
-        .retention_in_days(config.network.flow_log_retention_days);
-    scope.add("flow-logs", group)?;
-    let trust = PolicyDocument::assume_role_by_service("vpc-flow-logs.amazonaws.com");
-    let role = Role::new(format!("phoenix-{environment}-flow-logs"), trust)
-        .description("Delivers the VPC's flow logs to CloudWatch");
-    scope.add("flow-logs", role)?;
-    Ok(())
 }
