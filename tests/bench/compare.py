@@ -210,8 +210,12 @@ def workloads(cells):
             "phx_change": ("first_retention_in_days = 30", "first_retention_in_days = 60"),
             "terraform": "scale", "terraform_variables": [f"cells={n}"], "terraform_change": ["first_retention_in_days=60"],
         })
+    # Its network only, which is what the Terraform configuration beside this file has, and what moto serves.
+    prod = (ROOT / "stacks/prod.toml").read_text()
+    off = "".join(f"{part} = false\n" for part in ("eks", "database", "security", "backups", "alerting", "cost"))
     found.append({
-        "name": "Phoenix network, prod", "resources": None, "project": "stacks", "package": "phoenix", "stack": "prod", "config": None,
+        "name": "Phoenix network, prod", "resources": None, "project": "stacks", "package": "phoenix", "stack": "prod",
+        "config": prod.replace("[network]\n", f"[components]\n{off}\n[network]\n", 1),
         "phx_change": ("flow_log_retention_days = 365", "flow_log_retention_days = 400"),
         "terraform": "network", "terraform_variables": [], "terraform_change": ["flow_log_retention_days=400"],
     })

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::cloud::Cloud;
 use crate::emulator::Emulator;
 use crate::workspace;
 
@@ -72,10 +73,30 @@ impl Project {
         project
     }
 
+    /// The Phoenix platform with nothing but its network, which every emulator serves: for tests of how phx works, whatever it works on.
+    pub fn network() -> Self {
+        let project = Self::copy("stacks");
+        let off = ["eks", "database", "security", "backups", "alerting", "cost"]
+            .map(|part| format!("{part} = false\n"))
+            .concat();
+        for stack in ["dev", "staging", "prod"] {
+            project.edit(&format!("{stack}.toml"), "[network]\n", &format!("[components]\n{off}\n[network]\n"));
+        }
+        project
+    }
+
     /// The same with an emulator as AWS.
     #[must_use]
     pub fn on(mut self, emulator: &Emulator) -> Self {
         self.endpoint = Some(emulator.url());
+        self
+    }
+
+    /// The same with several emulators as AWS.
+    #[must_use]
+    pub fn in_cloud(mut self, cloud: &Cloud) -> Self {
+        self.endpoint = Some(cloud.endpoint());
+        self.settings.extend(cloud.settings());
         self
     }
 

@@ -63,11 +63,30 @@ pub type Inventory = BTreeMap<String, Vec<Item>>;
 impl Emulator {
     /// A moto server with nothing in it.
     pub fn moto() -> Self {
+        Self::moto_of("123456789012")
+    }
+
+    /// The same with another account than its usual one.
+    pub fn moto_of(account: &str) -> Self {
         let port = free_port();
         let mut command = Command::new(environment().join("bin/moto_server"));
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
+        // With an account of its own it has that one only, whichever role is assumed.
+        if account != "123456789012" {
+            command.env("MOTO_ACCOUNT_ID", account);
+        }
         // A certificate is issued so many seconds after it was asked for, and not a minute.
         command.env("MOTO_ACM_VALIDATION_WAIT", "2");
+        Self::start(command, port)
+    }
+
+    /// A moto server that can be told to ask who may do what (`POST /moto-api/reset-auth` with the number of calls until it does); it begins
+    /// without.
+    pub fn moto_with_iam() -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/python"));
+        command.arg(workspace().join("tests/emulators/moto_with_iam.py"));
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
         Self::start(command, port)
     }
 
@@ -84,6 +103,20 @@ impl Emulator {
         Self::start(command, port)
     }
 
+    /// The sandbox in a program's binary, as a server, with nothing in it. What it has is kept in the folder.
+    pub fn sandbox(program: &Path, folder: &Path) -> Self {
+        let port = free_port();
+        // Any project will do: what is served is the state's neighbour.
+        for (file, text) in
+            [("phx.toml", "project = \"sandbox\"\n[program]\npackage = \"phoenix\"\n"), ("dev.toml", "")]
+        {
+            std::fs::write(folder.join(file), text).unwrap_or_else(|e| panic!("{file}: {e}"));
+        }
+        let mut command = Command::new(program);
+        command.arg("-C").arg(folder).args(["sandbox", "start", "--foreground", "--port", &port.to_string()]);
+        Self::start(command, port)
+    }
+
     /// A proxy before another emulator that counts calls (and, with arguments such as `--latency-ms 80`, slows or throttles them).
     pub fn counting(upstream: &Self, arguments: &[&str]) -> Self {
         let port = free_port();
@@ -92,6 +125,19 @@ impl Emulator {
             .arg(workspace().join("tests/emulators/countproxy.py"))
             .args(["--listen", &port.to_string(), "--upstream", &upstream.url()])
             .args(arguments);
+        Self::start(command, port)
+    }
+
+    /// A proxy before moto that puts right what moto gets wrong, and counts: see `rightproxy.py`.
+    pub fn put_right(moto: &Self) -> Self {
+        let port = free_port();
+        let mut command = Command::new(environment().join("bin/python"));
+        command.arg(workspace().join("tests/emulators/rightproxy.py")).args([
+            "--listen",
+            &port.to_string(),
+            "--upstream",
+            &moto.url(),
+        ]);
         Self::start(command, port)
     }
 
@@ -121,10 +167,21 @@ impl Emulator {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What exists in it, read by boto3.
+    /// What exists in it of a network (and buckets), read by boto3.
     pub fn inventory(&self) -> Inventory {
+        self.inventory_with(&[], &[])
+    }
+
+    /// What exists in it and in the emulators that some services are served by, of all services.
+    pub fn inventory_of_all(&self, settings: &[(String, String)]) -> Inventory {
+        self.inventory_with(&["--all"], settings)
+    }
+
+    fn inventory_with(&self, arguments: &[&str], settings: &[(String, String)]) -> Inventory {
         let script = workspace().join("tests/emulators/inventory.py");
-        let output = Command::new(environment().join("bin/python")).arg(script).arg(self.url()).output();
+        let mut command = Command::new(environment().join("bin/python"));
+        command.arg(script).arg(self.url()).args(arguments);
+        let output = command.envs(settings.iter().map(|(name, value)| (name, value))).output();
         let output = output.unwrap_or_else(|e| panic!("the inventory did not start: {e}"));
         assert!(output.status.success(), "the inventory failed: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("the inventory is not JSON: {e}"))
@@ -180,9 +237,27 @@ impl Emulator {
 
     /// Calls AWS's own command line on it, as a person would to look at what is there.
     pub fn aws(&self, arguments: &[&str]) -> serde_json::Value {
+        self.aws_in("us-west-2", None, arguments)
+    }
+
+    /// The same in another region, and in the account of a role.
+    pub fn aws_in(&self, region: &str, role: Option<&str>, arguments: &[&str]) -> serde_json::Value {
         let mut command = Command::new(environment().join("bin/aws"));
-        command.args(arguments).args(["--endpoint-url", &self.url(), "--region", "us-west-2", "--output", "json"]);
+        command.args(arguments).args(["--endpoint-url", &self.url(), "--region", region, "--output", "json"]);
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        if let Some(role) = role {
+            let session = self.aws(&["sts", "assume-role", "--role-arn", role, "--role-session-name", "test"]);
+            for (name, part) in [
+                ("AWS_ACCESS_KEY_ID", "AccessKeyId"),
+                ("AWS_SECRET_ACCESS_KEY", "SecretAccessKey"),
+                ("AWS_SESSION_TOKEN", "SessionToken"),
+            ] {
+                command.env(
+                    name,
+                    session["Credentials"][part].as_str().unwrap_or_else(|| panic!("no session: {session}")),
+                );
+            }
+        }
         let output = command.output().unwrap_or_else(|e| panic!("aws did not start: {e}"));
         assert!(output.status.success(), "aws {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null)

@@ -7,6 +7,7 @@
 //! | [`seal`] | secrets sealed as a store with a key would seal them |
 //! | [`tap`] | a store that watches the store behind it, and can break |
 //! | [`emulator`] | AWS emulators that others wrote, started for a test |
+//! | [`cloud`] | several emulators that together are one AWS |
 //! | [`command`] | the real program, run as a person would |
 //! | [`world`] | one cloud, one store and the runs over them, with every invariant checked after each |
 //! | [`spec`] | random programs and random edits of them |
@@ -18,6 +19,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test kit: a broken expectation is a failed test
 #![allow(clippy::result_large_err)] // a cloud's error is as large as a driver's is
 
+pub mod cloud;
 pub mod command;
 pub mod emulator;
 pub mod life;

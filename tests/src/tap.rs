@@ -322,6 +322,7 @@ fn describe(entries: &[Entry]) -> String {
             Entry::Key { .. } => "key".into(),
             Entry::Secret { name, .. } => format!("secret {name}"),
             Entry::Took { .. } => "durations".into(),
+            Entry::Provider { key, .. } => format!("place {}", key.0),
         })
         .collect();
     words.join(", ")

@@ -418,6 +418,10 @@ impl World {
                 problems.push(format!("{} of {urn} is not in the cloud", record.id));
                 continue;
             };
+            let place = declared.options.provider.0.split('@').next().unwrap_or_default();
+            if object.place != place {
+                problems.push(format!("{urn} is in {:?} and not in {place:?}", object.place));
+            }
             problems.extend(differences(declared, &object, &env));
         }
         for (name, export) in &program.exports {

@@ -22,7 +22,9 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
             (package.name.to_string(), wanted.map(|d| d.name.clone()).collect())
         })
         .collect();
-    for known in ["phx", "phx-model", "phx-derive", "phx-engine", "phx-state", "phx-aws", "phx-tests", "phoenix"] {
+    for known in
+        ["phx", "phx-model", "phx-derive", "phx-engine", "phx-state", "phx-aws", "phx-sandbox", "phx-tests", "phoenix"]
+    {
         assert!(crates.contains_key(known), "{known} is not a crate of the workspace");
     }
     crates
@@ -44,7 +46,8 @@ fn the_arrows_point_one_way() {
     for on_the_model_only in ["phx-engine", "phx-state", "phx-aws"] {
         assert_eq!(ours(&crates, on_the_model_only), set(&["phx-model"]), "{on_the_model_only}");
     }
-    assert_eq!(ours(&crates, "phx"), set(&["phx-model", "phx-engine", "phx-state", "phx-aws"]));
+    assert_eq!(ours(&crates, "phx-sandbox"), set(&[]), "the emulator knows nothing of phx");
+    assert_eq!(ours(&crates, "phx"), set(&["phx-model", "phx-engine", "phx-state", "phx-aws", "phx-sandbox"]));
     assert_eq!(
         ours(&crates, "phx-tests"),
         set(&["phx-model", "phx-engine", "phx-state"]),

@@ -65,7 +65,7 @@ struct Place {
 }
 
 fn shape(inventory: &Inventory) -> Shape {
-    let named = ["role", "log_group", "role_policy_attachment"];
+    let named = ["role", "log_group", "role_policy", "role_policy_attachment"];
     let one = |kind: &str, id: &str, tags: &BTreeMap<String, String>| {
         let mut tags = tags.clone();
         // Which run made it.
@@ -84,7 +84,11 @@ impl Place {
     /// Goes round once undisturbed, to see what there is and how often each point is reached.
     fn new(state: State) -> Self {
         let moto = Emulator::moto();
-        let mut project = Project::copy("stacks").on(&moto);
+        let mut project = Project::network().on(&moto);
+        // moto loses the security groups and route tables of an endpoint for which others are put in.
+        project.edit("dev.toml", "gateway_endpoints = [\"s3\", \"dynamodb\"]", "gateway_endpoints = []");
+        let endpoints = "interface_endpoints = [\"ecr.api\", \"ecr.dkr\", \"sts\", \"logs\"]";
+        project.edit("dev.toml", endpoints, "interface_endpoints = []");
         let mut store = None;
         if let State::S3 = state {
             let emulator = Emulator::moto();
@@ -284,10 +288,10 @@ fn with_the_state_in_s3() {
 
 #[test]
 fn the_points_are_listed() {
-    let listed = Project::copy("stacks").ok(&["crash-points", "--json"]).json();
+    let listed = Project::network().ok(&["crash-points", "--json"]).json();
     let points = listed["points"].as_array().expect("points");
     assert!(points.iter().any(|p| p["name"] == "append.after") && points.len() >= 34, "{listed}");
-    let unknown = Project::copy("stacks").with("PHX_CRASH_AT", "nowhere").run(&["up", "--stack", "dev", "--yes"]);
+    let unknown = Project::network().with("PHX_CRASH_AT", "nowhere").run(&["up", "--stack", "dev", "--yes"]);
     assert_eq!(unknown.code(), 64, "{}", unknown.err);
     assert!(unknown.err.contains("phx crash-points"), "{}", unknown.err);
 }

@@ -125,7 +125,7 @@ fn command_lines() -> Vec<(&'static str, Vec<String>)> {
 
 #[test]
 fn every_command_line_is_one_that_phx_takes() {
-    let project = Project::copy("stacks")
+    let project = Project::network()
         .with("PHX_PAGERDUTY_KEY", "0123456789abcdef0123456789abcdef")
         .with("PHX_SLACK_URL", "https://hooks.slack.com/services/T0/B0/x");
     let help = project.ok(&["drift", "--help"]).out;

@@ -132,7 +132,7 @@ fn twenty_edits_are_twenty_found_and_named() {
 fn untouched_phoenix_stacks_have_none() {
     for stack in ["dev", "staging", "prod"] {
         let moto = Emulator::moto();
-        let project = Project::copy("stacks").on(&moto);
+        let project = Project::network().on(&moto);
         project.ok(&["up", "--stack", stack, "--yes"]);
         let (code, drift) = drift(&project, &["--stack", stack, "--orphans"]);
         assert_eq!((code, drift["drifted"].as_array().map(Vec::len)), (0, Some(0)), "{stack}: {drift}");

@@ -56,7 +56,7 @@ fn weather(faults: &[&str], of_the_store: Option<&[&str]>) {
             Emulator::faulty(upstream, &[&["--seed", seed.as_str()], faults].concat())
         };
         let cloud = storm(&moto, faults);
-        let mut project = Project::copy("stacks").on(&cloud);
+        let mut project = Project::network().on(&cloud);
         let store = of_the_store.map(|faults| {
             let store = Emulator::moto();
             let proxy = storm(&store, faults);
@@ -168,7 +168,7 @@ fn a_folder_that_cannot_be_written_to() {
         true => "/proc/phx-state-of-a-test".to_owned(),
         false => folder.path().join("state").display().to_string(),
     };
-    let project = Project::copy("stacks").on(&counter).with("PHX_STATE", format!("file://{place}"));
+    let project = Project::network().on(&counter).with("PHX_STATE", format!("file://{place}"));
     let said = project.run(&UP);
     assert_eq!(said.code(), 1, "{}", said.err);
     assert!(said.err.contains(&place), "{}", said.err);
@@ -179,7 +179,7 @@ fn a_folder_that_cannot_be_written_to() {
 #[test]
 fn a_disk_that_fills_up() {
     let moto = Emulator::moto();
-    let project = Project::copy("stacks").on(&moto);
+    let project = Project::network().on(&moto);
     project.ok(&UP);
     let expected = sizes(&moto.inventory());
     project.ok(&DESTROY);

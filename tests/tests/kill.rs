@@ -65,7 +65,7 @@ fn the_next_up_alone_converges() {
     let seed = number("PHX_SEED", 20_261_122).max(1);
     let mut dice = Dice(seed);
     let moto = Emulator::moto();
-    let project = Project::copy("stacks").on(&moto);
+    let project = Project::network().on(&moto);
 
     // The first run makes the emulator load what it loads once; how long a run takes is measured on the second.
     project.ok(&["up", "--stack", "dev", "--yes"]);

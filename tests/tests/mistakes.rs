@@ -14,7 +14,7 @@ impl Case {
     fn new() -> Self {
         let moto = Emulator::moto();
         let counter = Emulator::counting(&moto, &[]);
-        let project = Project::copy("stacks").on(&counter);
+        let project = Project::network().on(&counter);
         Self { counter, project, _moto: moto }
     }
 
@@ -37,7 +37,7 @@ const UP: &[&str] = &["up", "--stack", "dev", "--yes"];
 #[test]
 fn mistakes_in_a_stack_file_name_file_line_and_key() {
     for (from, to, words) in [
-        ("zones = ", "zonez = ", &["dev.toml:7", "zonez"][..]),
+        ("zones = ", "zonez = ", &["dev.toml:LINE", "zonez"][..]),
         (
             "flow_log_retention_days = 7",
             "flow_log_retention_days = \"seven\"",
@@ -50,8 +50,11 @@ fn mistakes_in_a_stack_file_name_file_line_and_key() {
         ("region = \"us-west-2\"", "regoin = \"us-west-2\"", &["dev.toml:", "regoin", "region"]),
     ] {
         let case = Case::new();
+        let text = std::fs::read_to_string(case.project.path().join("dev.toml")).expect("dev.toml");
+        let line = text.lines().position(|l| l.contains(from)).map_or(0, |at| at + 1);
         case.project.edit("dev.toml", from, to);
-        case.refused(UP, 1, words);
+        let words: Vec<String> = words.iter().map(|w| w.replace("LINE", &line.to_string())).collect();
+        case.refused(UP, 1, &words.iter().map(String::as_str).collect::<Vec<_>>());
     }
 }
 
@@ -74,7 +77,7 @@ fn wrong_usage_exits_with_64() {
 #[test]
 fn a_change_without_an_answer_is_refused() {
     let moto = Emulator::moto();
-    let project = Project::copy("stacks").on(&moto);
+    let project = Project::network().on(&moto);
     let said = project.run(&["up", "--stack", "dev"]);
     assert_eq!(said.code(), 1);
     assert!(said.err.contains("--yes"), "{}", said.err);
@@ -85,7 +88,7 @@ fn a_change_without_an_answer_is_refused() {
 fn a_damaged_checkpoint_is_named_and_a_newer_format_is_left_unharmed() {
     let case = Case::new();
     let moto = Emulator::moto();
-    let on_moto = Project::copy("stacks").on(&moto);
+    let on_moto = Project::network().on(&moto);
     on_moto.ok(UP);
     let stack = on_moto.path().join(".phx/phoenix/dev");
     let checkpoint = std::fs::read_dir(stack.join("checkpoints"))
@@ -105,7 +108,9 @@ fn a_damaged_checkpoint_is_named_and_a_newer_format_is_left_unharmed() {
 
     let head = stack.join("head.json");
     let text = std::fs::read_to_string(&head).expect("the head");
-    let newer = text.replacen("\"format\":1", "\"format\":99", 1);
+    let (before, after) = text.split_once("\"format\":").expect("a format");
+    let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    let newer = format!("{before}\"format\":99{rest}");
     assert_ne!(newer, text, "{text}");
     std::fs::write(&head, &newer).expect("written");
     let said = on_moto.run(UP);
@@ -118,14 +123,14 @@ fn a_damaged_checkpoint_is_named_and_a_newer_format_is_left_unharmed() {
 #[test]
 fn accounts_credentials_and_endpoints_that_are_wrong_stop_everything() {
     let moto = Emulator::moto();
-    let project = Project::copy("stacks").on(&moto);
+    let project = Project::network().on(&moto);
     project.edit("dev.toml", "region = \"us-west-2\"", "region = \"us-west-2\"\naccount_id = \"999999999999\"");
     let said = project.run(UP);
     assert_eq!(said.code(), 1);
     assert!(said.err.contains("999999999999") && said.err.contains("123456789012"), "{}", said.err);
     assert_eq!(moto.inventory(), Default::default());
 
-    let project = Project::copy("stacks").on(&moto);
+    let project = Project::network().on(&moto);
     let output = project
         .command(UP)
         .env_remove("AWS_ACCESS_KEY_ID")

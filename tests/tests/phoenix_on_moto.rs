@@ -1,4 +1,5 @@
-//! The Phoenix platform on moto: every stack comes up, stays as it is, changes as little as it must and goes away.
+//! The Phoenix platform's network on moto: every stack comes up, stays as it is, changes as little as it must and goes away. `phoenix.rs` has
+//! the whole platform.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use phx_tests::command::Project;
@@ -12,7 +13,7 @@ fn changes(plan: &serde_json::Value) -> Vec<(String, String)> {
 
 fn lifecycle(stack: &str) {
     let moto = Emulator::moto();
-    let project = Project::copy("stacks").on(&moto);
+    let project = Project::network().on(&moto);
     project.ok(&["up", "--stack", stack, "--yes"]);
 
     let listed = project.ok(&["state", "list", "--stack", stack, "--json"]).json();

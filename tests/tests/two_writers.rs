@@ -25,7 +25,7 @@ impl Place {
     fn in_a_folder(latency_ms: u32) -> Self {
         let moto = Emulator::moto();
         let slow = Emulator::counting(&moto, &["--latency-ms", &latency_ms.to_string()]);
-        let project = Project::copy("stacks").on(&slow);
+        let project = Project::network().on(&slow);
         Self { moto, slow, project, _store: None }
     }
 

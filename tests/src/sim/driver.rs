@@ -110,6 +110,7 @@ pub fn registry(cloud: &Arc<Cloud>) -> Registry {
     registry.add(SimDriver::<Server>::new(cloud));
     registry.add(SimDriver::<Bucket>::new(cloud));
     registry.add(SimDriver::<Disk>::new(cloud));
+    registry.add_places(cloud.clone());
     registry
 }
 
@@ -188,13 +189,13 @@ impl<R: SimType> Driver for SimDriver<R> {
         R::schema()
     }
 
-    async fn read_many(&self, _cx: &Cx, targets: &[ReadTarget<'_>]) -> Result<Vec<Read>, CloudError> {
+    async fn read_many(&self, cx: &Cx, targets: &[ReadTarget<'_>]) -> Result<Vec<Read>, CloudError> {
         let type_name = R::schema().type_name;
         let fault = self.cloud.read_fault(type_name, targets.len());
         let operation = format!("Describe{}", R::schema().short_name());
         let lost = || error(ErrorKind::Unreachable, &operation, None, "the connection was refused");
         self.cloud
-            .call(Verb::Read, type_name, "", &ValueMap::new(), |world| {
+            .call(Verb::Read, &cx.provider, type_name, "", &ValueMap::new(), |world| {
                 if fault == Some(ReadFault::Call) {
                     return Err(lost());
                 }
@@ -210,10 +211,12 @@ impl<R: SimType> Driver for SimDriver<R> {
             .await
     }
 
-    async fn create(&self, _cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Created, CloudError> {
+    async fn create(&self, cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Created, CloudError> {
         self.check_typed(want)?;
         self.cloud
-            .call(Verb::Create, R::schema().type_name, "", want, |world| world.create(self.conduct(), want, intent))
+            .call(Verb::Create, &cx.provider, R::schema().type_name, "", want, |world| {
+                world.create(self.conduct(), want, intent)
+            })
             .await
             .map(|object| self.created(&object))
     }
@@ -221,14 +224,16 @@ impl<R: SimType> Driver for SimDriver<R> {
     async fn finish(&self, cx: &Cx, id: &str, want: &ValueMap) -> Result<Option<ValueMap>, CloudError> {
         self.wait(cx, id).await;
         self.cloud
-            .call(Verb::Finish, R::schema().type_name, id, want, |world| world.finish(self.conduct(), id, want))
+            .call(Verb::Finish, &cx.provider, R::schema().type_name, id, want, |world| {
+                world.finish(self.conduct(), id, want)
+            })
             .await
             .map(|object| Some(self.outputs(&object)))
     }
 
     async fn update(
         &self,
-        _cx: &Cx,
+        cx: &Cx,
         id: &str,
         want: &ValueMap,
         change: &BTreeMap<String, Delta>,
@@ -236,22 +241,28 @@ impl<R: SimType> Driver for SimDriver<R> {
         self.check_typed(want)?;
         R::change(change).map_err(|e| error(ErrorKind::Invalid, "", None, e.to_string()))?;
         self.cloud
-            .call(Verb::Update, R::schema().type_name, id, want, |world| world.update(self.conduct(), id, change))
+            .call(Verb::Update, &cx.provider, R::schema().type_name, id, want, |world| {
+                world.update(self.conduct(), id, change)
+            })
             .await
             .map(|object| Some(self.outputs(&object)))
     }
 
-    async fn delete(&self, _cx: &Cx, id: &str, inputs: &ValueMap) -> Result<(), CloudError> {
-        self.cloud.call(Verb::Delete, R::schema().type_name, id, inputs, |world| world.delete(self.conduct(), id)).await
+    async fn delete(&self, cx: &Cx, id: &str, inputs: &ValueMap) -> Result<(), CloudError> {
+        self.cloud
+            .call(Verb::Delete, &cx.provider, R::schema().type_name, id, inputs, |world| {
+                world.delete(self.conduct(), id)
+            })
+            .await
     }
 
-    async fn find(&self, _cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Option<Created>, CloudError> {
+    async fn find(&self, cx: &Cx, want: &ValueMap, intent: &IntentId) -> Result<Option<Created>, CloudError> {
         if R::schema().identity == Identity::None {
             self.cloud.violation(format!("{} objects cannot be searched for", R::schema().type_name));
         }
         let token = R::schema().identity == Identity::ClientToken;
         self.cloud
-            .call(Verb::Find, R::schema().type_name, "", want, |world| match token {
+            .call(Verb::Find, &cx.provider, R::schema().type_name, "", want, |world| match token {
                 // The same request with the same token: the answer is the object of the first time, or of this time.
                 true => world.create(self.conduct(), want, intent).map(Some),
                 false => world.find(self.conduct(), want, intent),

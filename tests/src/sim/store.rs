@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use phx_model::driver::Places;
 use phx_model::error::{CloudError, ErrorKind};
+use phx_model::provider::Provider;
 use phx_model::schema::{Kind, Schema};
-use phx_model::state::{Change, IntentId};
+use phx_model::state::{Change, IntentId, ProviderKey};
 use phx_model::{Value, ValueMap};
 
 use super::driver::{Conduct, conduct_of};
@@ -21,6 +23,8 @@ pub struct Object {
     pub type_name: &'static str,
     /// The id that the cloud gave it.
     pub id: String,
+    /// The account and region that it lies in; empty for the stack's own.
+    pub place: String,
     /// Its fields, secrets in the open: nobody sees them but the cloud.
     pub fields: ValueMap,
     /// The intent whose create made it; `None` if someone outside phx did.
@@ -73,6 +77,10 @@ struct Inner {
     read_fate: ReadFate,
     violations: Vec<String>,
     log: Vec<String>,
+    /// What the keys of places mean, as the engine has told.
+    providers: BTreeMap<ProviderKey, Provider>,
+    /// Roles that nobody may assume.
+    forbidden: BTreeSet<String>,
     /// The cloud's time when this run began, and the runtime's at that moment.
     clock: (Duration, Option<tokio::time::Instant>),
 }
@@ -106,6 +114,8 @@ impl Cloud {
             read_fate: Box::new(|_, _| None),
             violations: Vec::new(),
             log: Vec::new(),
+            providers: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
             clock: (Duration::ZERO, None),
         };
         Self { inner: Arc::new(Mutex::new(inner)), life, durable }
@@ -125,6 +135,8 @@ impl Cloud {
     pub fn begin_run(&self) {
         let mut inner = self.lock();
         inner.clock.1 = Some(tokio::time::Instant::now());
+        // Another process: whatever keys mean, it has to be told anew.
+        inner.providers.clear();
         inner.counts = Counts::default();
         inner.calls = 0;
         inner.reads = 0;
@@ -161,6 +173,32 @@ impl Cloud {
     /// What is new stays unseen for up to so long, in types that know such a thing.
     pub fn set_lag(&self, lag: Duration) {
         self.lock().lag = lag;
+    }
+
+    /// Nobody may assume the role any more; or, with `false`, everybody again.
+    pub fn forbid(&self, role: &str, yes: bool) {
+        let mut inner = self.lock();
+        match yes {
+            true => inner.forbidden.insert(role.to_owned()),
+            false => inner.forbidden.remove(role),
+        };
+    }
+
+    /// The key of a place as a call has it: one whose role nobody has told of is a violation.
+    fn place_of(&self, provider: &ProviderKey) -> Result<String, CloudError> {
+        let mut inner = self.lock();
+        if provider.place().name.is_some() {
+            let role = inner.providers.get(provider).and_then(|p| p.role.clone());
+            match role {
+                None => inner.violations.push(format!("nobody told what the place {} is", provider.0)),
+                Some(role) if inner.forbidden.contains(&role.arn) => {
+                    let said = format!("the role {} cannot be assumed", role.arn);
+                    return Err(error(ErrorKind::Denied, "AssumeRole", Some("AccessDenied"), said));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(provider.0.split('@').next().unwrap_or_default().to_owned())
     }
 
     /// The calls of this run.
@@ -218,7 +256,7 @@ impl Cloud {
     /// Someone outside phx makes an object.
     pub fn make(&self, schema: &'static Schema, fields: &ValueMap) -> String {
         let mut inner = self.lock();
-        let id = inner.new_object(conduct_of(schema.type_name), fields, None, Duration::ZERO);
+        let id = inner.new_object(conduct_of(schema.type_name), fields, None, Duration::ZERO, String::new());
         if let Some(object) = inner.objects.get_mut(&(schema.type_name, id.clone())) {
             object.fields.extend(plain_map(fields));
             object.ready = true;
@@ -230,12 +268,14 @@ impl Cloud {
     pub(crate) async fn call<T>(
         &self,
         verb: Verb,
+        provider: &ProviderKey,
         type_name: &'static str,
         id: &str,
         fields: &ValueMap,
         apply: impl FnOnce(&mut World<'_>) -> Result<T, CloudError>,
     ) -> Result<T, CloudError> {
         let operation = operation(verb, type_name);
+        let place = self.place_of(provider)?;
         let (before, after, fault) = {
             let mut inner = self.lock();
             inner.counts.count(verb);
@@ -257,7 +297,12 @@ impl Cloud {
         self.boundary(verb, || format!("before {operation} {id}")).await;
         let answer = match fault {
             Some(fault) if !fault.takes_effect() => None,
-            _ => Some(apply(&mut World { inner: &mut self.lock(), durable: &self.durable, operation: &operation })),
+            _ => Some(apply(&mut World {
+                inner: &mut self.lock(),
+                durable: &self.durable,
+                operation: &operation,
+                place: &place,
+            })),
         };
         self.boundary(verb, || format!("after {operation} {id}")).await;
         tokio::time::sleep(after).await;
@@ -300,11 +345,23 @@ impl Cloud {
     }
 }
 
+#[async_trait::async_trait]
+impl Places for Cloud {
+    fn define(&self, providers: &BTreeMap<ProviderKey, Provider>) {
+        self.lock().providers.clone_from(providers);
+    }
+
+    async fn open(&self, places: &BTreeSet<ProviderKey>) -> Result<(), CloudError> {
+        places.iter().try_for_each(|key| self.place_of(key).map(drop))
+    }
+}
+
 /// The cloud as a call sees it that is being carried out.
 pub(crate) struct World<'a> {
     inner: &'a mut Inner,
     durable: &'a Durable,
     operation: &'a str,
+    place: &'a str,
 }
 
 impl World<'_> {
@@ -319,7 +376,7 @@ impl World<'_> {
     /// An object that can be seen.
     pub(crate) fn visible(&self, type_name: &'static str, id: &str) -> Option<&Object> {
         let now = self.inner.now();
-        self.inner.objects.get(&(type_name, id.to_owned())).filter(|o| o.visible_from <= now)
+        self.inner.objects.get(&(type_name, id.to_owned())).filter(|o| o.visible_from <= now && o.place == self.place)
     }
 
     pub(crate) fn create(
@@ -350,7 +407,7 @@ impl World<'_> {
         self.check_references(conduct, &want)?;
         self.check_unique(conduct, &want, None)?;
         let lag = if conduct.lags { self.inner.lag } else { Duration::ZERO };
-        let id = self.inner.new_object(conduct, &want, Some(intent.clone()), lag);
+        let id = self.inner.new_object(conduct, &want, Some(intent.clone()), lag, self.place.to_owned());
         self.inner.log.push(format!("create {id}"));
         Ok(self.inner.objects[&(type_name, id)].clone())
     }
@@ -377,7 +434,7 @@ impl World<'_> {
         let now = self.inner.now();
         let mut found =
             self.inner.objects.values().filter(|o| o.type_name == type_name && o.intent.as_ref() == Some(intent));
-        Ok(found.find(|o| o.visible_from <= now).cloned())
+        Ok(found.find(|o| o.visible_from <= now && o.place == self.place).cloned())
     }
 
     pub(crate) fn finish(
@@ -388,7 +445,7 @@ impl World<'_> {
     ) -> Result<Object, CloudError> {
         let key = (conduct.schema.type_name, id.to_owned());
         let want = plain_map(want);
-        let Some(object) = self.inner.objects.get_mut(&key) else {
+        let Some(object) = self.inner.objects.get_mut(&key).filter(|o| o.place == self.place) else {
             return self.fail(ErrorKind::NotFound, "NotFound", format!("{id} is not there"));
         };
         for (field, value) in &want {
@@ -423,7 +480,7 @@ impl World<'_> {
                 self.violation(format!("{name} of {id} is to become something that is not known"));
             }
         }
-        let Some(object) = self.inner.objects.get(&(type_name, id.to_owned())) else {
+        let Some(object) = self.inner.objects.get(&(type_name, id.to_owned())).filter(|o| o.place == self.place) else {
             return self.fail(ErrorKind::NotFound, "NotFound", format!("{id} is not there"));
         };
         let mut object = object.clone();
@@ -445,7 +502,7 @@ impl World<'_> {
         if !self.durable.open(|i| matches!(&i.change, Change::Delete { id: intended } if intended == id)) {
             self.violation(format!("no durable intent to delete {id}"));
         }
-        let Some(object) = self.inner.objects.get(&key) else { return Ok(()) };
+        let Some(object) = self.inner.objects.get(&key).filter(|o| o.place == self.place) else { return Ok(()) };
         if object.intent.is_none() && !self.durable.knows(id) {
             self.violation(format!("{id} is not phx's to delete"));
         }
@@ -515,6 +572,7 @@ impl Inner {
         want: &ValueMap,
         intent: Option<IntentId>,
         lag: Duration,
+        place: String,
     ) -> String {
         self.next += 1;
         let id = (conduct.key)(want).unwrap_or_else(|| format!("{}-{:06}", conduct.prefix, self.next));
@@ -535,6 +593,7 @@ impl Inner {
         let object = Object {
             type_name: conduct.schema.type_name,
             id: id.clone(),
+            place,
             fields,
             intent,
             ready: !conduct.finishes,
