@@ -46,10 +46,12 @@ async fn main() -> Result<ExitCode> {
     let folder = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
     let project = Project::find(Path::new(&folder))?;
     let stack = project.stack(&project.stack_name(None)?)?;
-    let program = stack.write_down(tenants)?;
+    let aws = stack.aws();
+    // The program may look things up while it is written down: in the same AWS.
+    let program = stack.write_down_with(stack.lookups(&aws), tenants)?;
 
     let mut registry = Registry::new();
-    phx::aws::register(&mut registry, &stack.aws());
+    phx::aws::register(&mut registry, &aws);
     let store = phx::state::open("file://.phx", &project.dir, &project.name)?;
     let engine = Engine::new(registry, store, Arc::new(Listener), Settings::default());
 
