@@ -283,7 +283,8 @@ fn prod_lives_on_emulators() {
 #[test]
 fn the_database_is_restored_to_a_moment() {
     let life = Life::on_emulators("dev");
-    life.edit("eks = false\n", "eks = false\nsecurity = false\nbackups = false\nalerting = false\ncost = false\n");
+    let off = ["security", "backups", "alerting", "cost"].map(|part| format!("{part} = false\n")).concat();
+    life.edit("eks = false\n\n[network]\n", &format!("eks = false\n{off}\n[network]\n"));
     life.comes_up();
     life.change(
         "[database]\n",

@@ -109,7 +109,12 @@ async fn a_zone_whose_answer_was_lost_is_found_by_its_token() {
             _ => get_zone("Z2", ""),
         }
     });
-    let made = bench.create(ZONE, &json!({"name": "example.com"}), 1).await.unwrap();
+    let want = json!({"name": "example.com"});
+    assert!(bench.create(ZONE, &want, 1).await.unwrap_err().is_ambiguous());
+    let found = bench.driver(ZONE).find(&bench.cx, &kit::fields(want.clone()), &kit::intent(1)).await.unwrap();
+    assert_eq!(found.map(|f| f.id).as_deref(), Some("Z2"));
+    // Asked for again, it is the same one.
+    let made = bench.create(ZONE, &want, 1).await.unwrap();
     assert_eq!(made.id, "Z2");
     assert_eq!(made.outputs["name_servers"], json!(["ns-1.example.net"]).into());
 }
