@@ -51,7 +51,7 @@ fn a_whole_life_in_two_accounts_and_three_regions() {
     assert_eq!((vpcs(&moto, "eu-west-1", None), vpcs(&moto, "us-west-2", Some(ROLE))), (0, 0));
     let outputs = project.ok(&["stack", "outputs", "--json"]).json();
     let arn = "arn:aws:logs:eu-west-1:210987654321:log-group:/regions/210987654321/app";
-    assert_eq!(outputs["tenant_log_group"], arn, "{outputs:#}");
+    assert_eq!(outputs["outputs"]["tenant_log_group"], arn, "{outputs:#}");
     let shown = project.ok(&["state", "show", "tenant/app"]).out;
     assert!(shown.contains("210987654321/eu-west-1") && shown.contains(ROLE), "{shown}");
 
