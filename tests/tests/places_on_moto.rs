@@ -65,18 +65,20 @@ fn a_whole_life_in_two_accounts_and_three_regions() {
         Some(ROLE),
         &["logs", "delete-log-group", "--log-group-name", "/regions/210987654321/app"],
     );
-    let drift = project.ok(&["drift", "--json"]).json();
+    let drift = project.run(&["drift", "--json"]);
+    assert_eq!(drift.code(), 2, "{}", drift.err);
+    let drift = drift.json();
     let drifted = drift["drifted"].as_array().unwrap();
     assert_eq!(drifted.len(), 1, "{drift:#}");
     assert_eq!(
-        (&drifted[0]["name"], &drifted[0]["provider"]),
-        (&"tenant/app".into(), &"210987654321/eu-west-1@tenant".into())
+        (&drifted[0]["urn"], &drifted[0]["provider"]),
+        (&"urn:phx:regions:dev:aws:logs:LogGroup:tenant/app".into(), &"210987654321/eu-west-1@tenant".into())
     );
     project.ok(&["up", "--yes"]);
 
     // An object there that no state knows any more.
-    project.ok(&["state", "rm", "tenant/app"]);
-    let orphans = project.ok(&["drift", "--orphans", "--json"]).json();
+    project.ok(&["state", "rm", "tenant/app", "--yes"]);
+    let orphans = project.run(&["drift", "--orphans", "--json"]).json();
     let orphans = orphans["orphans"].as_array().unwrap().clone();
     moto.aws_in(
         "eu-west-1",
