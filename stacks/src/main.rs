@@ -109,6 +109,7 @@ fn platform(stack: &mut Stack) -> Result<()> {
         }
         stack.export("secrets", security.secrets.clone())?;
     }
+    verify(stack, &config, kubernetes.as_ref(), postgres.as_ref())?;
     if let Some(backups) = &backups {
         stack.export("backup_vault", backups.vault.backup_vault_name())?;
         stack.export("backup_bucket", backups.bucket.bucket())?;
@@ -116,6 +117,28 @@ fn platform(stack: &mut Stack) -> Result<()> {
     if let Some(topics) = &topics {
         stack.export("critical_topic", topics.critical.arn())?;
         stack.export("warning_topic", topics.warning.arn())?;
+    }
+    Ok(())
+}
+
+/// What has to be true after every `up`, as AWS tells it: what a person would look at first.
+fn verify(
+    stack: &Stack,
+    config: &Config,
+    kubernetes: Option<&eks::Kubernetes>,
+    postgres: Option<&rds::Postgres>,
+) -> Result<()> {
+    if let Some(kubernetes) = kubernetes {
+        let version = Check::resource(&kubernetes.cluster).field("version").equals(config.eks.version.as_str());
+        stack.verify("cluster-version", version)?;
+        stack.verify("cluster-endpoint", Check::resource(&kubernetes.cluster).field("endpoint").is_set())?;
+    }
+    if let Some(postgres) = postgres {
+        let instance = || Check::resource(&postgres.instance);
+        stack.verify("database-encrypted", instance().field("storage_encrypted").equals(true))?;
+        stack.verify("database-private", instance().field("publicly_accessible").equals(false))?;
+        let days = config.database.backup_retention_days;
+        stack.verify("database-backups", instance().field("backup_retention_period").at_least(days))?;
     }
     Ok(())
 }

@@ -104,3 +104,34 @@ fn only_the_command_line_talks() {
         }
     }
 }
+
+/// Every package outside the workspace that is compiled for such a build, with its features.
+fn compiled(build: &[&str]) -> BTreeSet<String> {
+    let tree = ["tree", "--offline", "--prefix", "none", "--no-dedupe", "--format", "{p} {f}"];
+    let done = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(tree)
+        .args(build)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .expect("cargo tree");
+    assert!(done.status.success(), "{build:?}: {}", String::from_utf8_lossy(&done.stderr));
+    let lines = String::from_utf8(done.stdout).expect("UTF-8");
+    lines.lines().filter(|line| !line.is_empty() && !line.contains('/')).map(str::to_owned).collect()
+}
+
+/// A build that wants other features of anything under the SDK compiles the SDK anew, which takes minutes: when somebody goes from the sandbox to
+/// AWS, or from a program to its tests.
+#[test]
+fn the_sdk_is_compiled_once() {
+    let all = compiled(&["--workspace", "--features", "phx/sandbox,phx/crash-points,phx-aws/full"]);
+    assert!(all.iter().any(|line| line.starts_with("aws-sdk-ec2 ")), "{all:?}");
+    for build in [
+        &["-p", "phx", "-e", "normal,build"][..],
+        &["-p", "phx", "-e", "normal,build", "--features", "sandbox"],
+        &["-p", "phoenix", "-e", "normal,build"],
+        &["-p", "phoenix", "-e", "normal,build", "--features", "phx/sandbox"],
+    ] {
+        let others: Vec<_> = compiled(build).difference(&all).cloned().collect();
+        assert!(others.is_empty(), "{build:?} has features that the build of the whole workspace has not: {others:#?}");
+    }
+}

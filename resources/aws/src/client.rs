@@ -246,7 +246,7 @@ impl Builder {
             return Ok(self.isolated(client.clone(), credentials.clone()));
         }
         let client = self.http_client.clone().unwrap_or_else(|| {
-            HttpBuilder::new().tls_provider(Tls::Rustls(CryptoMode::Ring)).pool_idle_timeout(IDLE_TIMEOUT).build_https()
+            HttpBuilder::new().tls_provider(Tls::Rustls(CryptoMode::AwsLc)).pool_idle_timeout(IDLE_TIMEOUT).build_https()
         });
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(client)

@@ -163,7 +163,7 @@ impl Client {
         let connector = Connector::builder()
             // As curl and nearly everything else: HTTPS_PROXY, NO_PROXY and their like.
             .proxy_config(ProxyConfig::from_env())
-            .tls_provider(Tls::Rustls(CryptoMode::Ring))
+            .tls_provider(Tls::Rustls(CryptoMode::AwsLc))
             .build();
         let mut attempts = 0;
         loop {

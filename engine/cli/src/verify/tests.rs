@@ -186,7 +186,7 @@ fn fixture(name: &str) -> String {
 fn acceptor(certificate: &str) -> TlsAcceptor {
     let chain = CertificateDer::pem_slice_iter(fixture(certificate).as_bytes()).collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(fixture("server.key").as_bytes()).unwrap();
-    let crypto = Arc::new(rustls::crypto::ring::default_provider());
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(crypto).with_safe_default_protocol_versions().unwrap();
     TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap()))
 }

@@ -199,7 +199,7 @@ impl Judge {
                 .hint("install the system's certificates (ca-certificates), or name a file of them in SSL_CERT_FILE")
                 .final_one());
         }
-        let crypto = Arc::new(rustls::crypto::ring::default_provider());
+        let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let inner = WebPkiServerVerifier::builder_with_provider(roots.0, crypto.clone()).build();
         let inner =
             inner.map_err(|e| Miss::new(expected, format!("certificates cannot be judged here: {e}")).final_one())?;
