@@ -1,8 +1,10 @@
-"""phx and Terraform side by side: the same resources on the same emulator (moto), in turn, several rounds.
+"""phx and Terraform side by side: the same resources on the same emulator, in turn, several rounds.
 
-For each workload (the scale case with several numbers of cells, the Phoenix network) and each latency that a proxy adds to every call, each tool does: up from
+For each workload (the scale case with several numbers of cells, the Phoenix platform) and each latency that a proxy adds to every call, each tool does: up from
 nothing, a preview with nothing to do, a change of one field, destroy. Measured: wall time, processor time and peak memory of the whole process tree, API
 calls by operation. It prints a table, and writes `compare.json` and `compare.svg`.
+
+Of the platform Terraform's configuration is made first, by Terraform itself, from what phx has made (see terraform_of.py), which must find nothing to change in that.
 
 Needs Rust, Python and `terraform` with a mirror of its AWS provider. The mirror is found by itself, or named in PHX_TF_MIRROR.
 """
@@ -13,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import socket
 import statistics
@@ -26,6 +29,8 @@ import urllib.request
 import aiohttp
 import psutil
 
+import terraform_of
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ["up", "preview", "change", "destroy"]
@@ -37,8 +42,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def started(command, port):
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def started(command, port, env=None):
+    child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(600):
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
@@ -51,15 +56,20 @@ def started(command, port):
 
 
 class World:
-    """One emulator with nothing in it, behind a proxy that counts and slows calls."""
+    """One emulator with nothing in it, behind a proxy that counts and slows calls: moto, or the sandbox of a program's binary."""
 
-    def __init__(self, latency_ms):
-        python, moto, proxy = sys.executable, free_port(), free_port()
+    def __init__(self, workload, latency_ms):
+        python, emulator, proxy = sys.executable, free_port(), free_port()
         self.url = f"http://127.0.0.1:{proxy}"
-        server = [str(pathlib.Path(python).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(moto)]
-        self.children = [started(server, moto)]
-        counting = [python, str(ROOT / "tests/emulators/countproxy.py"), "--listen", str(proxy)]
-        counting += ["--upstream", f"http://127.0.0.1:{moto}", "--latency-ms", str(latency_ms)]
+        self.folder = tempfile.TemporaryDirectory()
+        if workload["on"] == "the sandbox":
+            pathlib.Path(self.folder.name, "phx.toml").write_text('project = "sandbox"\n[program]\npackage = "phoenix"\n')
+            server = [workload["binary"], "-C", self.folder.name, "sandbox", "start", "--foreground", "--port", str(emulator)]
+        else:
+            server = [str(pathlib.Path(python).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(emulator)]
+        self.children = [started(server, emulator, os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"})]
+        counting = [python, str(ROOT / "tests/emulators" / workload.get("proxy", "countproxy.py")), "--listen", str(proxy)]
+        counting += ["--upstream", f"http://127.0.0.1:{emulator}", "--latency-ms", str(latency_ms)]
         self.children.append(started(counting, proxy))
 
     def __enter__(self):
@@ -69,6 +79,7 @@ class World:
         for child in self.children:
             child.kill()
             child.wait()
+        self.folder.cleanup()
 
     def calls(self):
         with urllib.request.urlopen(f"{self.url}/__count") as answer:
@@ -149,10 +160,8 @@ class Terraform:
 
     def __init__(self, workload, folder, world):
         self.workload, self.cwd = workload, folder / "terraform"
-        shutil.copytree(HERE / "terraform" / workload["terraform"], self.cwd)
-        config = folder / "terraform.rc"
-        config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror()}"\n  }}\n}}\n')
-        self.env = environment(world) | {"TF_CLI_CONFIG_FILE": str(config), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+        shutil.copytree(workload["terraform"], self.cwd)
+        self.env = for_terraform(world, folder)
         self.variables = list(workload["terraform_variables"])
         done = subprocess.run(["terraform", "init", "-input=false"], cwd=self.cwd, env=self.env, capture_output=True, text=True)
         if done.returncode:
@@ -175,6 +184,12 @@ def environment(world):
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_COLOR": "1",
     }
+
+
+def for_terraform(world, folder):
+    config = pathlib.Path(folder, "terraform.rc")
+    config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror()}"\n  }}\n}}\n')
+    return environment(world) | {"TF_CLI_CONFIG_FILE": str(config), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
 
 
 _mirror = None
@@ -205,21 +220,58 @@ def workloads(cells):
     for n in cells:
         head = '[aws]\nregion = "us-west-2"\n'
         found.append({
-            "name": f"scale, {5 * n + 1:,} resources", "resources": 5 * n + 1, "project": "examples/scale", "package": "phx-example-scale", "stack": f"n{n}",
+            "name": f"scale, {5 * n + 1:,} resources", "on": "moto", "project": "examples/scale", "package": "phx-example-scale", "stack": f"n{n}",
             "config": f'cells = {n}\nfirst_retention_in_days = 30\n\n{head}default_tags = {{ Project = "scale", Environment = "n{n}" }}\n',
             "phx_change": ("first_retention_in_days = 30", "first_retention_in_days = 60"),
-            "terraform": "scale", "terraform_variables": [f"cells={n}"], "terraform_change": ["first_retention_in_days=60"],
+            "terraform": HERE / "terraform/scale", "terraform_variables": [f"cells={n}"], "terraform_change": ["first_retention_in_days=60"],
         })
-    # Its network only, which is what the Terraform configuration beside this file has, and what moto serves.
-    prod = (ROOT / "stacks/prod.toml").read_text()
-    off = "".join(f"{part} = false\n" for part in ("eks", "database", "security", "backups", "alerting", "cost"))
-    found.append({
-        "name": "Phoenix network, prod", "resources": None, "project": "stacks", "package": "phoenix", "stack": "prod",
-        "config": prod.replace("[network]\n", f"[components]\n{off}\n[network]\n", 1),
-        "phx_change": ("flow_log_retention_days = 365", "flow_log_retention_days = 400"),
-        "terraform": "network", "terraform_variables": [], "terraform_change": ["flow_log_retention_days=400"],
-    })
+    found += [platform_of("the sandbox", []), platform_of("moto", ["eks", "backups", "alerting", "cost"])]
     return found
+
+
+def platform_of(on, without):
+    """The prod stack, without the parts that the emulator does not serve as AWS does, and without what keeps it from being destroyed."""
+    config = (ROOT / "stacks/prod.toml").read_text()
+    off = "".join(f"{part} = false\n" for part in without)
+    edits = [("protect = true", "protect = false"), ("deletion_protection = true", "deletion_protection = false"), ("final_snapshot = true", "final_snapshot = false")]
+    if without:
+        # moto keeps no tags of AWS Config's recorders, nor does it let a detector of GuardDuty be tagged.
+        edits += [("[network]\n", f"[components]\n{off}\n[network]\n"), ("account_baseline = true", "account_baseline = false")]
+    for before, after in edits:
+        assert before in config, before
+        config = config.replace(before, after, 1)
+    return {
+        "name": f"Phoenix prod {'without ' + ', '.join(without) if without else ''} on {on}".replace("  ", " "), "on": on, "project": "stacks", "package": "phoenix", "stack": "prod", "config": config,
+        "proxy": "countproxy.py" if on == "the sandbox" else "rightproxy.py",
+        "phx_change": ("flow_log_retention_days = 365", "flow_log_retention_days = 400"),
+        "terraform": None, "terraform_variables": [], "terraform_change": ["flow_log_retention_days=400"],
+    }
+
+
+def written(workload, folder):
+    """Writes the platform's Terraform configuration, by what phx makes."""
+    folder = pathlib.Path(folder)
+    imports, result = folder / "imports", folder / "made"
+    imports.mkdir()
+    result.mkdir()
+    with World(workload, 0) as world:
+        phx = Phx(workload, folder, world)
+        ask = lambda *arguments: json.loads(subprocess.run(phx.command(*arguments), cwd=phx.cwd, env=phx.env, stdout=subprocess.PIPE, check=True).stdout)
+        measured(phx.does("up"), phx.cwd, phx.env)
+        names = {t["type"]: t["terraform"] for t in ask("schema", "--json")["types"]}
+        # Its endpoint has the account before the host's name: 000000000000.127.0.0.1 is no host.
+        made = terraform_of.Made(ask("state", "export"), names, left_out=["aws:s3:AccountPublicAccessBlock"])
+        blocks, changes, read = terraform_of.imported(made, imports, for_terraform(world, folder))
+    for address, actions, differ in changes:
+        print(f"Terraform would {' and '.join(actions)} {address}: {differ}", file=sys.stderr)
+    print(f"{workload['name']}: Terraform imports {len(made.imports)} resources and would change {len(changes)}", file=sys.stderr)
+    variable = "flow_log_retention_days"
+    group = "aws_cloudwatch_log_group.networking_flow_logs"
+    blocks[group], n = re.subn(r"(retention_in_days\s+=) 365", rf"\1 var.{variable}", blocks[group])
+    assert n == 1, blocks[group]
+    text = terraform_of.referenced(made, blocks, read)
+    (result / "main.tf").write_text(f'variable "{variable}" {{\n  default = 365\n}}\n\n{text}')
+    return result, {"imported": len(made.imports), "would_change": [c[:2] for c in changes]}
 
 
 def floor(world, calls):
@@ -248,26 +300,30 @@ def main():
     parser.add_argument("--latency", default="0,80", help="milliseconds added to each call (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is done; the median counts (default: %(default)s)")
     parser.add_argument("--tools", default="phx,terraform", help="which (default: %(default)s)")
-    parser.add_argument("--no-network", action="store_true", help="without the Phoenix network")
+    parser.add_argument("--platform", default="the sandbox,moto", help="where to stand up the Phoenix platform (default: %(default)s; '' for nowhere)")
     parser.add_argument("--out", default="target/compare", help="folder for the results (default: %(default)s)")
     arguments = parser.parse_args()
 
     numbers = [int(n) for n in arguments.cells.split(",") if n]
     latencies = [int(n) for n in arguments.latency.split(",")]
     tools = [t for t in (Phx, Terraform) if t.name in arguments.tools.split(",")]
-    chosen = [w for w in workloads(numbers) if not (arguments.no_network and w["project"] == "stacks")]
+    chosen = [w for w in workloads(numbers) if w["project"] != "stacks" or w["on"] in arguments.platform.split(",")]
     for package in {w["package"] for w in chosen}:
         binary = built(package)
         for w in chosen:
             if w["package"] == package:
                 w["binary"] = binary
 
-    runs, floors = [], []
-    for workload in chosen:
+    runs, floors, imports, generated = [], [], {}, tempfile.TemporaryDirectory()
+    for n, workload in enumerate(chosen):
+        if workload["terraform"] is None:
+            folder = pathlib.Path(generated.name, str(n))
+            folder.mkdir()
+            workload["terraform"], imports[workload["name"]] = written(workload, folder)
         for latency in latencies:
             for n in range(arguments.rounds):
                 for tool in tools if n % 2 == 0 else tools[::-1]:
-                    with World(latency) as world, tempfile.TemporaryDirectory() as folder:
+                    with World(workload, latency) as world, tempfile.TemporaryDirectory() as folder:
                         if n == 0 and tool is tools[0]:
                             floors.append({"workload": workload["name"], "latency_ms": latency, "calls": 200, "wall_s": floor(world, 200)})
                         at_work = tool(workload, pathlib.Path(folder), world)
@@ -275,14 +331,14 @@ def main():
                         for work in WORK:
                             run = measured(at_work.does(work), at_work.cwd, at_work.env)
                             operations = world.calls()
-                            run |= {"workload": workload["name"], "resources": workload["resources"], "latency_ms": latency, "round": n, "tool": tool.name, "work": work, "calls": sum(operations.values()), "operations": operations}
+                            run |= {"workload": workload["name"], "latency_ms": latency, "round": n, "tool": tool.name, "work": work, "calls": sum(operations.values()), "operations": operations}
                             runs.append(run)
                             print(f"{workload['name']}, +{latency} ms, round {n + 1}, {tool.name} {work}: {run['wall_s']:.2f} s, {run['calls']} calls, {run['peak_mib']:.0f} MiB", file=sys.stderr)
 
     out = pathlib.Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     rows = summary(runs)
-    result = {"machine": machine(), "rows": rows, "floors": floors, "runs": runs}
+    result = {"machine": machine(), "rows": rows, "imports": imports, "floors": floors, "runs": runs}
     (out / "compare.json").write_text(json.dumps(result, indent=1))
     table = markdown(rows, floors)
     (out / "compare.md").write_text(table)

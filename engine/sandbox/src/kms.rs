@@ -214,6 +214,7 @@ impl Kms {
             "kms:CreateKey",
             &[
                 "BypassPolicyLockoutSafetyCheck",
+                "CustomerMasterKeySpec",
                 "Description",
                 "KeySpec",
                 "KeyUsage",
@@ -223,7 +224,8 @@ impl Kms {
                 "Tags",
             ],
         )?;
-        let spec = ask["KeySpec"].as_str().unwrap_or(SYMMETRIC);
+        // The older name of the same.
+        let spec = ask["KeySpec"].as_str().or(ask["CustomerMasterKeySpec"].as_str()).unwrap_or(SYMMETRIC);
         let usages = SPECS.iter().find(|(specs, _)| specs.contains(&spec)).map(|(_, usages)| *usages);
         let usages = usages.ok_or_else(|| invalid(format!("KeySpec {spec} is not one of KMS's")))?;
         let usage = ask["KeyUsage"].as_str().unwrap_or("ENCRYPT_DECRYPT");

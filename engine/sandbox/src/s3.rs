@@ -16,6 +16,9 @@ use winterbaume_s3::{S3Service, S3StateView};
 
 use super::wire::{Fault, escape, response};
 
+const SMALLEST_MOVED: &str = "x-amz-transition-default-minimum-object-size";
+const SMALLEST_MOVED_BY_ITSELF: &str = "all_storage_classes_128K";
+
 pub(super) struct S3 {
     inner: S3Service,
     account: String,
@@ -84,11 +87,41 @@ impl S3 {
             return self.create_bucket(region, bucket, request).await;
         }
         let deletes = plain && request.method == "DELETE";
-        let response = self.send(region, target, request).await;
+        // Which objects move to another class: winterbaume takes what AWS does by itself, and says nothing of it.
+        if request.headers.get(SMALLEST_MOVED).is_some_and(|size| size != SMALLEST_MOVED_BY_ITSELF) {
+            return Err(Fault::not_implemented(&format!("another {SMALLEST_MOVED} than {SMALLEST_MOVED_BY_ITSELF}")));
+        }
+        let owned = key.is_empty() && query.split('&').any(|q| q.trim_end_matches('=') == "ownershipControls");
+        if owned && request.method == "GET" {
+            self.check_ownership(region, bucket).await?;
+        }
+        let ages = key.is_empty()
+            && query.split('&').any(|q| q.trim_end_matches('=') == "lifecycle")
+            && request.method != "DELETE";
+        let mut response = self.send(region, target, request).await;
+        if ages && response.status == 200 {
+            response.headers.insert(SMALLEST_MOVED, HeaderValue::from_static(SMALLEST_MOVED_BY_ITSELF));
+        }
         if deletes && response.status == 204 {
             self.homes().remove(bucket);
         }
         Ok(response)
+    }
+
+    /// A bucket whose controls were deleted has none; winterbaume answers with those of a new one.
+    async fn check_ownership(&self, region: &str, bucket: &str) -> Result<(), Fault> {
+        let view = self.inner.snapshot(&self.account, region).await;
+        match view.buckets.get(bucket) {
+            Some(there) if there.ownership_controls.is_none() => {
+                let message = "The bucket ownership controls were not found";
+                Err(Fault {
+                    status: 404,
+                    code: "OwnershipControlsNotFoundError".to_owned(),
+                    message: message.to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn send(&self, region: &str, target: &str, mut request: MockRequest) -> MockResponse {
@@ -124,10 +157,9 @@ impl S3 {
              <BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
                 .to_owned(),
         )];
-        if let Some(ownership) = header("x-amz-object-ownership") {
-            let rule = format!("<Rule><ObjectOwnership>{}</ObjectOwnership></Rule>", escape(&ownership));
-            settings.push(("ownershipControls", format!("<OwnershipControls>{rule}</OwnershipControls>")));
-        }
+        let ownership = header("x-amz-object-ownership").unwrap_or_else(|| "BucketOwnerEnforced".to_owned());
+        let rule = format!("<Rule><ObjectOwnership>{}</ObjectOwnership></Rule>", escape(&ownership));
+        settings.push(("ownershipControls", format!("<OwnershipControls>{rule}</OwnershipControls>")));
         if header("x-amz-bucket-object-lock-enabled").is_some_and(|v| v.eq_ignore_ascii_case("true")) {
             settings.push((
                 "versioning",

@@ -273,7 +273,7 @@ impl Sns {
     fn unsubscribe(&mut self, body: &Value) -> Result<Value, Fault> {
         let subscription = self.subscription(body)?;
         if subscription.get("PendingConfirmation").map(String::as_str) == Some("true") {
-            return Err(invalid("SubscriptionArn Reason: the subscription is pending confirmation"));
+            return Err(invalid("Cannot unsubscribe a subscription that is pending confirmation"));
         }
         let arn = subscription.get("SubscriptionArn").cloned().unwrap_or_default();
         self.subscriptions.remove(&arn);

@@ -66,6 +66,14 @@ where
     stream::iter(calls).buffered(PARALLEL).try_collect()
 }
 
+/// What names have in common at their beginning.
+pub fn common_prefix<'a>(names: &BTreeSet<&'a str>) -> &'a str {
+    // What the first and the last have in common, all between have too.
+    let (Some(first), Some(last)) = (names.first(), names.last()) else { return "" };
+    let end = first.char_indices().zip(last.chars()).find(|((_, a), b)| a != b).map(|((i, _), _)| i);
+    &first[..end.unwrap_or_else(|| first.len().min(last.len()))]
+}
+
 /// Lines up what was found with what was asked for. What is not among it is gone.
 pub fn align<R: Manage, T>(
     targets: &[Target<'_>],
@@ -99,6 +107,16 @@ mod tests {
         assert_eq!(ask([], 200), Ask::Groups(vec![]));
         let ids: Vec<String> = (0..1001).map(|n| n.to_string()).collect();
         assert_eq!(ask(ids.iter().map(String::as_str), 200), Ask::All);
+    }
+
+    #[test]
+    fn names_have_a_beginning_in_common() {
+        assert_eq!(common_prefix(&BTreeSet::from(["/aws/eks/a", "/aws/eks/b", "/aws/vpc"])), "/aws/");
+        assert_eq!(common_prefix(&BTreeSet::from(["app", "app-1", "app-2"])), "app");
+        assert_eq!(common_prefix(&BTreeSet::from(["a", "b"])), "");
+        assert_eq!(common_prefix(&BTreeSet::from(["è", "é"])), "");
+        assert_eq!(common_prefix(&BTreeSet::from(["one"])), "one");
+        assert_eq!(common_prefix(&BTreeSet::from([])), "");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The way to AWS: credentials, region, endpoint, one HTTP client for everything, and the SDK's clients, each made when it is first needed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,7 @@ use phx_model::state::ProviderKey;
 use tokio::sync::OnceCell;
 
 use crate::arn::Arn;
+use crate::joint::Joint;
 use crate::lookup::Identity;
 use crate::pace::Pace;
 use crate::places::Roles;
@@ -48,6 +50,8 @@ struct Inner {
     calls: Mutex<BTreeMap<String, u64>>,
     total: AtomicU64,
     paces: Mutex<HashMap<PaceKey, Arc<Pace>>>,
+    made: Mutex<HashSet<(ProviderKey, &'static str, String)>>,
+    joints: Mutex<HashMap<PaceKey, Arc<dyn Any + Send + Sync>>>,
     roles: Roles,
 }
 
@@ -217,6 +221,8 @@ impl Builder {
                 calls: Mutex::default(),
                 total: AtomicU64::new(0),
                 paces: Mutex::default(),
+                made: Mutex::default(),
+                joints: Mutex::default(),
                 roles: Roles::default(),
             }),
         }
@@ -246,7 +252,10 @@ impl Builder {
             return Ok(self.isolated(client.clone(), credentials.clone()));
         }
         let client = self.http_client.clone().unwrap_or_else(|| {
-            HttpBuilder::new().tls_provider(Tls::Rustls(CryptoMode::AwsLc)).pool_idle_timeout(IDLE_TIMEOUT).build_https()
+            HttpBuilder::new()
+                .tls_provider(Tls::Rustls(CryptoMode::AwsLc))
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .build_https()
         });
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(client)
@@ -539,6 +548,29 @@ pub struct Service<C> {
     pub(crate) aws: Aws,
     pub(crate) provider: ProviderKey,
     pub(crate) name: &'static str,
+}
+
+impl<C> Service<C> {
+    /// Notes that this process has made an object, and has not merely found it.
+    pub(crate) fn note_made(&self, what: &'static str, id: &str) {
+        let mut made = self.aws.inner.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert((self.provider.clone(), what, id.to_owned()));
+    }
+
+    /// Whether this process has made the object: then nobody has put anything into it before.
+    pub(crate) fn has_made(&self, what: &'static str, id: &str) -> bool {
+        let made = self.aws.inner.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.contains(&(self.provider.clone(), what, id.to_owned()))
+    }
+
+    /// Where reads of this kind meet: `what` names it, and always with the same type of answer.
+    pub(crate) fn joint<V: Clone + Send + 'static>(&self, what: &'static str) -> Arc<Joint<V>> {
+        let mut joints = self.aws.inner.joints.lock().unwrap_or_else(PoisonError::into_inner);
+        let joint =
+            joints.entry((self.provider.clone(), self.name, what)).or_insert_with(|| Arc::<Joint<V>>::default());
+        // Those who ask for something else by the same name do not meet.
+        Arc::clone(joint).downcast().unwrap_or_default()
+    }
 }
 
 impl<C> Deref for Service<C> {

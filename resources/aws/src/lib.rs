@@ -48,6 +48,7 @@ pub mod cost_expression;
 pub mod documents;
 pub mod forms;
 pub mod ids;
+mod joint;
 pub mod kinds;
 pub mod lookup;
 pub mod manage;

@@ -24,6 +24,23 @@ impl Region {
         Ok(self.show(&id))
     }
 
+    /// Only NAT gateways have addresses here (`AssociateAddress` is not part of the sandbox), and nobody takes theirs from them.
+    pub(super) fn disassociate_address(&self, p: &Params) -> Answer {
+        let id = p.required("AssociationId")?;
+        if self.any(Kind::ElasticIp, "associationId", id) {
+            return Err(Fault::new("AuthFailure", "You do not have permission to access the specified resource."));
+        }
+        Err(Fault::new("InvalidAssociationID.NotFound", format!("The association ID '{id}' does not exist")))
+    }
+
+    /// The reverse DNS names of addresses: none has one, since the sandbox gives out none.
+    pub(super) fn describe_addresses_attribute(&self, p: &Params) -> Answer {
+        for id in p.list("AllocationId") {
+            self.get(Kind::ElasticIp, id)?;
+        }
+        Ok(json!({"addressSet": []}))
+    }
+
     pub(super) fn release_address(&mut self, p: &Params) -> Answer {
         let id = p.required("AllocationId")?;
         let address = self.get(Kind::ElasticIp, id)?;

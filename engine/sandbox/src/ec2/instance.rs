@@ -64,8 +64,13 @@ fn with_defaults(spec: &Fields, name: &str, defaults: Value) -> Value {
     Value::Object(fields)
 }
 
+pub(super) fn check_type(kind: &str) -> Result<(), Fault> {
+    let looks_right = kind.split_once('.').is_some_and(|(family, size)| !family.is_empty() && !size.is_empty());
+    looks_right.then_some(()).ok_or_else(|| Fault::invalid(format!("Invalid value '{kind}' for InstanceType.")))
+}
+
 /// Cores, and threads of each, of a type, by the pattern of AWS's names: processors of Amazon's own have one thread a core, others two.
-fn processors(kind: &str) -> (i64, i64) {
+pub(super) fn processors(kind: &str) -> (i64, i64) {
     let (family, size) = kind.split_once('.').unwrap_or((kind, ""));
     let count = match size {
         "medium" if family.starts_with('m') || family.starts_with('c') => 1,
@@ -207,9 +212,7 @@ impl Region {
     ) -> Result<String, Fault> {
         let spec = &launch.spec;
         let kind = at(spec, "instanceType").unwrap_or(DEFAULT_TYPE).to_owned();
-        if !kind.split_once('.').is_some_and(|(family, size)| !family.is_empty() && !size.is_empty()) {
-            return Err(Fault::invalid(format!("Invalid value '{kind}' for InstanceType.")));
-        }
+        check_type(&kind)?;
         if let Some(key) = at(spec, "keyName")
             && !self.any(Kind::KeyPair, "keyName", key)
         {
@@ -221,8 +224,10 @@ impl Region {
         };
         let interfaces = Self::wanted_interfaces(spec)?;
         let site = self.site(&interfaces[0])?;
-        if at(spec, "placement.availabilityZone").is_some_and(|zone| zone != site.zone.0)
-            || at(spec, "placement.availabilityZoneId").is_some_and(|zone| zone != site.zone.1)
+        // Others than phx send what they do not ask for as an empty text.
+        let asked = |field: &str| at(spec, field).filter(|zone| !zone.is_empty());
+        if asked("placement.availabilityZone").is_some_and(|zone| zone != site.zone.0)
+            || asked("placement.availabilityZoneId").is_some_and(|zone| zone != site.zone.1)
         {
             return Err(Fault::invalid(format!("The zone that is asked for is not that of {}", site.subnet)));
         }

@@ -247,6 +247,26 @@ impl Region {
         Ok(json!({"instancesSet": items}))
     }
 
+    /// Of the types that are asked for by name; the sandbox has no catalogue of them all.
+    pub(super) fn describe_instance_types(&self, p: &Params) -> Answer {
+        let kinds = p.list("InstanceType");
+        if kinds.is_empty() || !super::raw_filters(p).is_empty() {
+            return Err(Fault::not_implemented("ec2:DescribeInstanceTypes without the types' names, or with filters"));
+        }
+        let one = |kind: &&str| {
+            super::instance::check_type(kind)?;
+            let (cores, threads) = super::instance::processors(kind);
+            let processors =
+                json!({"defaultVCpus": cores * threads, "defaultCores": cores, "defaultThreadsPerCore": threads});
+            Ok(json!({
+                "instanceType": kind, "currentGeneration": true, "bareMetal": kind.contains("metal"), "vCpuInfo": processors,
+                "burstablePerformanceSupported": is_burstable(kind), "hypervisor": "nitro",
+            }))
+        };
+        let all = kinds.iter().map(one).collect::<Result<Vec<_>, Fault>>()?;
+        Ok(json!({"instanceTypeSet": all}))
+    }
+
     pub(super) fn describe_credits(&self, p: &Params) -> Answer {
         if let Some((name, _)) = super::raw_filters(p).first() {
             return Err(super::unknown_filter(name));

@@ -239,6 +239,8 @@ impl Region {
             "DeleteLaunchTemplateVersions" => self.delete_launch_template_versions(p),
             "DescribeLaunchTemplateVersions" => self.describe_launch_template_versions(p),
             "DescribeImages" => self.describe_images(p),
+            "DisassociateAddress" => self.disassociate_address(p),
+            "DescribeAddressesAttribute" => self.describe_addresses_attribute(p),
             "AssignPrivateIpAddresses" | "AssignIpv6Addresses" => self.assign_addresses(p),
             "UnassignPrivateIpAddresses" | "UnassignIpv6Addresses" => self.unassign_addresses(p),
             "ModifyNetworkInterfaceAttribute" => self.modify_network_interface_attribute(p),
@@ -306,6 +308,7 @@ impl Region {
             }
             "MonitorInstances" => self.monitor_instances(p, true),
             "UnmonitorInstances" => self.monitor_instances(p, false),
+            "DescribeInstanceTypes" => self.describe_instance_types(p),
             "DescribeInstanceCreditSpecifications" => self.describe_credits(p),
             "ModifyInstanceCreditSpecification" => self.modify_credits(p),
             "CancelSpotInstanceRequests" => self.cancel_spot_instance_requests(p),

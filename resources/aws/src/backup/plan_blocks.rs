@@ -117,7 +117,8 @@ pub(super) fn rule(want: &RuleResolved) -> Result<sdk::BackupRuleInput, CloudErr
             want.target_logically_air_gapped_backup_vault_arn.as_ref().map(Arn::to_string),
         )
         .set_schedule_expression(want.schedule_expression.clone())
-        .set_schedule_expression_timezone(want.schedule_expression_timezone.clone())
+        // Said even if it is what AWS takes by itself: Terraform always says it, and not everybody who stands in for AWS fills it in.
+        .schedule_expression_timezone(want.schedule_expression_timezone.as_deref().unwrap_or("Etc/UTC"))
         .set_start_window_minutes(want.start_window_minutes)
         .set_completion_window_minutes(want.completion_window_minutes)
         .set_lifecycle(want.lifecycle.as_ref().map(lifecycle))

@@ -174,8 +174,11 @@ impl Manage for MetricAlarm {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let cloudwatch = &aws.cloudwatch(cx).await?;
         let name = want.alarm_name.as_str();
-        let alarms = describe(cloudwatch, [name]).await?;
-        let Some(arn) = alarms.get(name).and_then(|a| a.alarm_arn()) else { return Ok(None) };
+        let joint = cloudwatch.joint("metric alarms");
+        let alarm =
+            joint.one(name, |names| async move { describe(cloudwatch, names.iter().map(String::as_str)).await });
+        let alarm = alarm.await?;
+        let Some(arn) = alarm.as_ref().and_then(|a| a.alarm_arn()) else { return Ok(None) };
         match list_tags(cloudwatch, arn).await {
             Ok(tags) => owner::check(&format!("the alarm {name}"), &tags, intent)?,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),

@@ -2,7 +2,7 @@
 //!
 //! No emulator serves policies of one's own or evaluation modes; those parts follow the service model alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_config::types as sdk;
@@ -25,6 +25,8 @@ use crate::{batch, forms, owner};
 
 /// Up to so many rules are asked for by name; of one that is gone AWS says nothing but an error for all.
 const ONE_BY_ONE: usize = 3;
+/// DescribeConfigRules takes this many names at most.
+const NAMES: usize = 25;
 /// How long a recorder, a function's permission or the deletion of a rule of the same name may take to be known.
 const UNTIL_KNOWN: Duration = Duration::from_secs(120);
 
@@ -80,7 +82,7 @@ impl Manage for Rule {
         let rules = if targets.len() > ONE_BY_ONE {
             list(config).await?
         } else {
-            batch::each(targets, |t| one(config, t.id)).await?.into_iter().flatten().collect()
+            named(config, targets.iter().map(|t| t.id.to_owned()).collect()).await?.into_values().collect()
         };
         let rules: HashMap<&str, &sdk::ConfigRule> =
             rules.iter().filter(|r| !is_going(r)).filter_map(|r| Some((r.config_rule_name()?, r))).collect();
@@ -228,15 +230,23 @@ async fn list(config: &Config) -> Result<Vec<sdk::ConfigRule>, CloudError> {
 }
 
 async fn one(config: &Config, name: &str) -> Result<Option<sdk::ConfigRule>, CloudError> {
-    let request = config.describe_config_rules().config_rule_names(name);
-    match config.read("DescribeConfigRules", || request.clone().send()).await {
-        Ok(answer) => {
-            let mut rules = answer.config_rules.unwrap_or_default().into_iter();
-            Ok(rules.find(|r| r.config_rule_name() == Some(name)))
+    config.joint("rules").one(name, |names| named(config, names)).await
+}
+
+/// Some rules by their names. AWS answers for all that are asked for, or, if one does not exist, for none.
+async fn named(config: &Config, names: BTreeSet<String>) -> Result<HashMap<String, sdk::ConfigRule>, CloudError> {
+    let names: Vec<String> = names.into_iter().collect();
+    let found = batch::each(names.chunks(NAMES), |names| async move {
+        let request = config.describe_config_rules().set_config_rule_names(Some(names.to_vec()));
+        match config.read("DescribeConfigRules", || request.clone().send()).await {
+            Ok(answer) => Ok(answer.config_rules.unwrap_or_default()),
+            Err(error) if error.kind == ErrorKind::NotFound && names.len() == 1 => Ok(Vec::new()),
+            Err(error) if error.kind == ErrorKind::NotFound => list(config).await,
+            Err(error) => Err(error),
         }
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    });
+    let rules = found.await?.into_iter().flatten();
+    Ok(rules.filter_map(|rule| Some((rule.config_rule_name.clone()?, rule))).collect())
 }
 
 /// The text of a rule's own policy, if it has one.

@@ -2,7 +2,6 @@
 //!
 //! No emulator keeps a gateway pending, fails one, or serves secondary addresses and regional gateways; those parts follow the service
 //! model alone.
-
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types as sdk;
@@ -304,8 +303,11 @@ fn zones(gateway: &sdk::NatGateway, target: &Target<'_>) -> Vec<ZoneAddressesRes
 }
 
 async fn one(ec2: &Ec2, id: &str) -> Result<Option<sdk::NatGateway>, CloudError> {
-    let gateways = describe::nat_gateways(ec2, by("nat-gateway-id", [id])).await?;
-    Ok(gateways.into_iter().find(|g| g.nat_gateway_id() == Some(id)))
+    let read = |ids: BTreeSet<String>| async move {
+        let gateways = describe::nat_gateways(ec2, by("nat-gateway-id", ids.iter().map(String::as_str))).await?;
+        Ok(gateways.into_iter().filter_map(|g| Some((g.nat_gateway_id.clone()?, g))).collect())
+    };
+    ec2.joint("NAT gateways").one(id, read).await
 }
 
 async fn available(ec2: &Ec2, cx: &Cx, id: &str) -> Result<sdk::NatGateway, CloudError> {

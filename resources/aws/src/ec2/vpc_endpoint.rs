@@ -289,8 +289,11 @@ fn is_over(endpoint: &sdk::VpcEndpoint) -> bool {
 }
 
 async fn one(ec2: &Ec2, id: &str) -> Result<Option<sdk::VpcEndpoint>, CloudError> {
-    let endpoints = describe::vpc_endpoints_by_ids(ec2, [id]).await?;
-    Ok(endpoints.into_iter().find(|e| e.vpc_endpoint_id() == Some(id)))
+    let read = |ids: BTreeSet<String>| async move {
+        let endpoints = describe::vpc_endpoints_by_ids(ec2, ids.iter().map(String::as_str)).await?;
+        Ok(endpoints.into_iter().filter_map(|e| Some((e.vpc_endpoint_id.clone()?, e))).collect())
+    };
+    ec2.joint("VPC endpoints").one(id, read).await
 }
 
 /// Waits until nothing changes any more.

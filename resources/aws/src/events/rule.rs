@@ -121,6 +121,7 @@ impl Manage for Rule {
         let request = put(events, want).set_tags(Some(to_tags(&with_intent(&want.tags, intent))?));
         let answer = once_free(cx, || events.write_idempotent("PutRule", || request.clone().send())).await?;
         let arn = answer.rule_arn.ok_or_else(|| events.unexpected("PutRule", "the answer names no rule"))?;
+        events.note_made("rule", &rule_id(want.event_bus_name.as_deref(), &want.name));
         Ok(created(want, &arn))
     }
 
@@ -180,7 +181,9 @@ impl Manage for Rule {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let events = &aws.events(cx).await?;
         let bus = want.event_bus_name.as_deref().map_or(DEFAULT_BUS, bus_name);
-        let Some(rule) = describe(events, bus, &want.name).await? else { return Ok(None) };
+        let id = rule_id(want.event_bus_name.as_deref(), &want.name);
+        let joint = events.joint("rules");
+        let Some(rule) = joint.one(&id, |ids| by_ids(events, ids)).await? else { return Ok(None) };
         let Some(tags) = unless_absent(list_tags(events, &rule.arn).await)? else { return Ok(None) };
         owner::check(&format!("the rule {} of the event bus {bus}", want.name), &tags, intent)?;
         Ok(Some(created(want, &rule.arn)))
@@ -213,6 +216,20 @@ fn put(
         .set_role_arn(want.role_arn.as_ref().map(Arn::to_string))
 }
 
+/// Some rules by their ids; those of one bus with one call.
+async fn by_ids(events: &Events, ids: BTreeSet<String>) -> Result<HashMap<String, Shown>, CloudError> {
+    let mut buses: BTreeMap<&str, Vec<(&str, &String)>> = BTreeMap::new();
+    for id in &ids {
+        let (bus, rule) = split(id);
+        buses.entry(bus).or_default().push((rule, id));
+    }
+    let found = batch::each(buses, |(bus, rules)| async move {
+        let there = of_bus(events, bus, &rules.iter().map(|(rule, _)| *rule).collect()).await?;
+        Ok(rules.into_iter().filter_map(|(rule, id)| Some((id.clone(), there.get(rule)?.clone()))).collect::<Vec<_>>())
+    });
+    Ok(found.await?.into_iter().flatten().collect())
+}
+
 /// Rules of one bus, few one by one, many with the list of all. A bus that is not there has none.
 async fn of_bus(events: &Events, bus: &str, rules: &BTreeSet<&str>) -> Result<HashMap<String, Shown>, CloudError> {
     if rules.len() <= ONE_BY_ONE {
@@ -220,8 +237,14 @@ async fn of_bus(events: &Events, bus: &str, rules: &BTreeSet<&str>) -> Result<Ha
             batch::each(rules, |rule| async move { Ok(((*rule).to_owned(), describe(events, bus, rule).await?)) });
         return Ok(asked.await?.into_iter().filter_map(|(name, rule)| Some((name, rule?))).collect());
     }
+    let prefix = Some(batch::common_prefix(rules)).filter(|prefix| !prefix.is_empty());
     let all = batch::pages(|token| async move {
-        let request = events.list_rules().event_bus_name(bus).limit(PAGE).set_next_token(token);
+        let request = events
+            .list_rules()
+            .event_bus_name(bus)
+            .set_name_prefix(prefix.map(str::to_owned))
+            .limit(PAGE)
+            .set_next_token(token);
         let answer = events.read("ListRules", || request.clone().send()).await?;
         Ok((answer.rules.unwrap_or_default(), answer.next_token))
     });

@@ -114,11 +114,14 @@ impl Manage for Target {
     }
 
     async fn create(aws: &Aws, cx: &Cx, want: &TargetResolved, intent: &IntentId) -> Result<Created<Self>, CloudError> {
-        // PutTargets overwrites whatever has the id.
-        if let Some(there) = Self::find(aws, cx, want, intent).await? {
+        let events = &aws.events(cx).await?;
+        // PutTargets overwrites whatever has the id. A rule that was made just now has no targets.
+        if !events.has_made("rule", &rule_id(want.event_bus_name.as_deref(), want.rule.as_str()))
+            && let Some(there) = Self::find(aws, cx, want, intent).await?
+        {
             return Ok(there);
         }
-        put(&aws.events(cx).await?, cx, want).await?;
+        put(events, cx, want).await?;
         Ok(created(want))
     }
 

@@ -119,12 +119,15 @@ impl Manage for Key {
             let message = "a key has no rotation_period_in_days without enable_key_rotation";
             return Err(CloudError::local(ErrorKind::Invalid, message));
         }
+        // Of a symmetric key it is what AWS takes by itself. Terraform always says it, and not everybody who stands in for AWS fills it in.
+        let symmetric = want.key_spec.as_deref().is_none_or(|spec| spec == "SYMMETRIC_DEFAULT");
+        let by_itself = symmetric.then_some(KeyUsageType::EncryptDecrypt);
         let request = kms
             .create_key()
             .set_description(want.description.clone())
             .set_policy(want.policy.as_ref().map(policy::text))
             .set_bypass_policy_lockout_safety_check(want.bypass_policy_lockout_safety_check)
-            .set_key_usage(want.key_usage.as_deref().map(KeyUsageType::from))
+            .set_key_usage(want.key_usage.as_deref().map(KeyUsageType::from).or(by_itself))
             .set_key_spec(want.key_spec.as_deref().map(KeySpec::from))
             .set_origin(want.origin.as_deref().map(OriginType::from))
             .set_custom_key_store_id(want.custom_key_store_id.clone())

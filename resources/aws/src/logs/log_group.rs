@@ -249,7 +249,7 @@ async fn describe(logs: &Logs, names: &[&str]) -> Result<HashMap<String, Shown>,
 /// Lists the groups that begin as all of `names` do. It gives up when others turn out to own so many there that asking one by one costs
 /// no more. Tells whether what was not found is not there.
 async fn list(logs: &Logs, names: &[&str], found: &mut HashMap<String, Shown>) -> Result<bool, CloudError> {
-    let prefix = common_prefix(names);
+    let prefix = batch::common_prefix(&names.iter().copied().collect());
     let mut token = None;
     for _ in 0..pages_worth(names.len()) {
         let (groups, next) = page(logs, prefix, token.clone()).await?;
@@ -290,13 +290,6 @@ async fn describe_one(logs: &Logs, name: &str) -> Result<Option<Shown>, CloudErr
 
 fn by_name(group: Shown) -> Option<(String, Shown)> {
     Some((group.log_group_name.clone()?, group))
-}
-
-/// What sorted names have in common at their beginning.
-fn common_prefix<'a>(names: &[&'a str]) -> &'a str {
-    let (Some(first), Some(last)) = (names.first(), names.last()) else { return "" };
-    let end = first.char_indices().zip(last.chars()).find(|((_, a), b)| a != b).map(|((i, _), _)| i);
-    &first[..end.unwrap_or_else(|| first.len().min(last.len()))]
 }
 
 /// Tags of one group.
@@ -354,16 +347,6 @@ mod tests {
 
     fn group(name: &str) -> Shown {
         Shown::builder().log_group_name(name).arn(format!("arn:aws:logs:r:1:log-group:{name}:*")).build()
-    }
-
-    #[test]
-    fn names_have_a_beginning_in_common() {
-        assert_eq!(common_prefix(&["/aws/eks/a", "/aws/eks/b", "/aws/vpc"]), "/aws/");
-        assert_eq!(common_prefix(&["app", "app-1", "app-2"]), "app");
-        assert_eq!(common_prefix(&["a", "b"]), "");
-        assert_eq!(common_prefix(&["è", "é"]), "");
-        assert_eq!(common_prefix(&["one"]), "one");
-        assert_eq!(common_prefix(&[]), "");
     }
 
     #[test]

@@ -151,8 +151,9 @@ impl Manage for MetricFilter {
         _intent: &IntentId,
     ) -> Result<Option<Created<Self>>, CloudError> {
         let logs = &aws.logs(cx).await?;
-        let named = of_group(logs, want.log_group_name.as_str(), Some(&want.filter_name)).await?;
-        let Some(there) = named.get(&want.filter_name) else { return Ok(None) };
+        let joint = logs.joint("metric filters");
+        let there = joint.one(&created(want).id, |ids| async move { by_ids(logs, &ids).await }).await?;
+        let Some(there) = there.as_ref() else { return Ok(None) };
         let what = format!("the metric filter {} of {}", want.filter_name, want.log_group_name);
         owner::check_alike::<Self>(&what, want, &fields(there))?;
         Ok(Some(created(want)))
@@ -195,6 +196,20 @@ async fn list(logs: &Logs, most: usize) -> Result<(Vec<sdk::MetricFilter>, bool)
 }
 
 /// The filters of one log group, by name. A group that is not there has none.
+/// Some filters by their ids; those of one group with one call.
+async fn by_ids(logs: &Logs, ids: &BTreeSet<String>) -> Result<HashMap<String, sdk::MetricFilter>, CloudError> {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (group, filter) in ids.iter().filter_map(|id| split(id)) {
+        groups.entry(group).or_default().push(filter);
+    }
+    let found = batch::each(groups, |(group, filters)| async move {
+        let prefix = if let [filter] = filters[..] { Some(filter) } else { None };
+        let named = of_group(logs, group, prefix).await?;
+        Ok(named.into_iter().map(|(name, filter)| (format!("{group}:{name}"), filter)).collect::<Vec<_>>())
+    });
+    Ok(found.await?.into_iter().flatten().collect())
+}
+
 async fn of_group(
     logs: &Logs,
     group: &str,
@@ -254,7 +269,8 @@ fn to_transformation(want: &MetricTransformationResolved) -> Result<sdk::MetricT
         .metric_value(&want.metric_value)
         .set_default_value(want.default_value)
         .set_dimensions(want.dimensions.clone().map(|d| d.into_iter().collect()))
-        .set_unit(want.unit.as_deref().map(sdk::StandardUnit::from))
+        // Said even if it is what AWS takes by itself: Terraform always says it, and not everybody who stands in for AWS fills it in.
+        .unit(want.unit.as_deref().map_or(sdk::StandardUnit::None, sdk::StandardUnit::from))
         .build()
         .map_err(|e| CloudError::local(ErrorKind::Invalid, e.to_string()))
 }

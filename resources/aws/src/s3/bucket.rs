@@ -209,7 +209,10 @@ impl Manage for Bucket {
             .set_object_ownership(want.object_ownership.as_deref().map(ObjectOwnership::from));
         let send = || s3.write("CreateBucket", || request.clone().send());
         match wait::eventually(cx, UNTIL_FREE, is_aborted, send).await {
-            Ok(_) => Ok(created(want, &region)),
+            Ok(_) => {
+                s3.note_made("bucket", &want.bucket);
+                Ok(created(want, &region))
+            }
             // Perhaps this very intent's, made by a call whose answer was lost.
             Err(taken) if taken.kind == ErrorKind::AlreadyExists => {
                 Self::find(aws, cx, want, intent).await?.ok_or(taken)

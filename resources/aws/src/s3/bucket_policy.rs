@@ -78,7 +78,12 @@ impl Manage for BucketPolicy {
         let s3 = &aws.s3(cx).await?;
         let bucket = want.bucket.as_str();
         let unknown = |e: &CloudError| is_aborted(e) || e.kind == ErrorKind::NotFound;
-        let there = wait::eventually(cx, UNTIL_KNOWN, unknown, || get(s3, bucket)).await?;
+        // A bucket that was made just now has none.
+        let there = if s3.has_made("bucket", bucket) {
+            None
+        } else {
+            wait::eventually(cx, UNTIL_KNOWN, unknown, || get(s3, bucket)).await?
+        };
         if there.is_some_and(|there| policy::canonical(&there.0) != policy::canonical(&want.policy.0)) {
             let message = format!("the bucket {bucket} has another policy already");
             return Err(CloudError::local(ErrorKind::AlreadyExists, message)
