@@ -178,7 +178,8 @@ pub(crate) struct Security {
 pub(crate) struct Bastion {
     /// Its kind of machine, of the ARM architecture.
     pub instance_type: String,
-    /// From where SSH is let in beside Session Manager, which needs no open port. It needs `key_name`.
+    /// From where SSH is let in beside Session Manager, which needs no open port. It needs `key_name`. A private range is one behind the VPN; for
+    /// any other, the bastion stands in a public subnet.
     pub ssh_cidr: Option<Ipv4Cidr>,
     /// The key pair for SSH, which phx does not manage.
     pub key_name: Option<String>,
@@ -231,6 +232,29 @@ impl Config {
     /// Whether what cannot be made again is protected.
     pub(crate) fn protect(&self) -> bool {
         self.protect.unwrap_or(self.is_production())
+    }
+
+    /// The bastion, if there is one.
+    pub(crate) fn bastion(&self) -> Option<&Bastion> {
+        self.security.bastion.as_ref().filter(|_| self.components.security)
+    }
+
+    /// The networks behind the VPN, if there is one.
+    pub(crate) fn vpn_routes(&self) -> &[Ipv4Cidr] {
+        let vpn = self.security.vpn.as_ref().filter(|_| self.components.security);
+        vpn.map(|vpn| vpn.routes.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether AWS Backup makes the database's continuous backups: then it says how long they are kept and when they are made.
+    pub(crate) fn backup_rules_database(&self) -> bool {
+        self.components.backups && self.backups.point_in_time
+    }
+}
+
+impl Bastion {
+    /// Whether SSH comes to it from the internet, so that it needs a public address.
+    pub(crate) fn is_public(&self) -> bool {
+        self.ssh_cidr.is_some_and(|range| !range.network().is_private())
     }
 }
 

@@ -11,6 +11,7 @@ mod access;
 mod addons;
 mod nodes;
 
+use phx::aws::ec2::{SecurityGroup, SecurityGroupIngressRule};
 use phx::aws::eks::{AccessConfig, Cluster, EncryptionConfig, EncryptionProvider, Logging, VpcConfig};
 use phx::aws::iam::OidcProvider;
 use phx::aws::iam::policy::PolicyDocument;
@@ -33,8 +34,13 @@ pub(crate) struct Kubernetes {
     pub logs: Handle<LogGroup>,
 }
 
-/// Declares it.
-pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>, network: &Network) -> Result<Kubernetes> {
+/// Declares it. People reach the API server from the bastion, if there is one.
+pub(crate) fn declare(
+    scope: &Scope,
+    platform: &Platform<'_>,
+    network: &Network,
+    bastion: Option<&Handle<SecurityGroup>>,
+) -> Result<Kubernetes> {
     let config = &platform.config.eks;
     let name = platform.config.cluster();
 
@@ -82,9 +88,33 @@ pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>, network: &Network)
     let oidc = OidcProvider::new(cluster.oidc_issuer()).client_id_list(["sts.amazonaws.com"]);
     let oidc = scope.add("cluster", oidc)?;
     let kubernetes = Kubernetes { cluster, oidc, logs };
+    let_people_in(scope, platform, &kubernetes, bastion)?;
     access::declare(scope, platform, &kubernetes)?;
     let early = addons::before_nodes(scope, platform, &kubernetes)?;
     let groups = nodes::declare(scope, platform, network, &kubernetes, &early)?;
     addons::after_nodes(scope, platform, &kubernetes, &groups)?;
     Ok(kubernetes)
+}
+
+/// Lets people ask the API server, from the bastion and from the networks behind the VPN. The group that EKS makes lets nobody in but the nodes.
+fn let_people_in(
+    scope: &Scope,
+    platform: &Platform<'_>,
+    kubernetes: &Kubernetes,
+    bastion: Option<&Handle<SecurityGroup>>,
+) -> Result<()> {
+    let rule = |who: &str| {
+        SecurityGroupIngressRule::new(kubernetes.cluster.cluster_security_group_id(), "tcp")
+            .from_port(443)
+            .to_port(443)
+            .description(format!("The API server from {who}"))
+    };
+    if let Some(group) = bastion {
+        scope.add("api-bastion", rule("the bastion").referenced_group_id(group.id()))?;
+    }
+    for networks in platform.config.vpn_routes() {
+        let name = format!("api-vpn-{}", networks.to_string().replace('/', "-"));
+        scope.add(&name, rule("behind the VPN").cidr_ip(*networks))?;
+    }
+    Ok(())
 }

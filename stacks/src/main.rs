@@ -50,13 +50,17 @@ fn platform(stack: &mut Stack) -> Result<()> {
     stack.export("nat_addresses", network.nat_addresses.clone())?;
 
     let security = if parts.security { Some(security::declare(&scopes.1, &platform, &network)?) } else { None };
-    let kubernetes = if parts.eks { Some(eks::declare(&stack.component("eks")?, &platform, &network)?) } else { None };
+    let bastion = security.as_ref().and_then(|s| s.bastion.as_ref());
+    let kubernetes = if parts.eks {
+        Some(eks::declare(&stack.component("eks")?, &platform, &network, bastion.map(|(_, group)| group))?)
+    } else {
+        None
+    };
     // Who may ask the database.
     let mut clients = Vec::new();
     if let Some(kubernetes) = &kubernetes {
         clients.push(("nodes", kubernetes.cluster.cluster_security_group_id()));
     }
-    let bastion = security.as_ref().and_then(|s| s.bastion.as_ref());
     if let Some((_, group)) = bastion {
         clients.push(("bastion", group.id()));
     }

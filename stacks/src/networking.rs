@@ -3,15 +3,15 @@
 //! | tier | its way out | who lives there |
 //! |---|---|---|
 //! | public | the internet gateway | load balancers, NAT gateways |
-//! | private | a NAT gateway | nodes, the bastion, interface endpoints |
+//! | private | a NAT gateway | nodes, the bastion unless it takes SSH from outside, interface endpoints |
 //! | database | none | databases |
 
 mod endpoints;
 mod tiers;
 
 use phx::aws::ec2::{
-    Eip, InternetGateway, NatGateway, NatGatewayId, Route, RouteTable, RouteTableAssociation, SecurityGroup,
-    SecurityGroupEgressRule, SecurityGroupIngressRule, Subnet, SubnetId, Vpc,
+    Eip, InternetGateway, NatGateway, NatGatewayId, Route, RouteTable, RouteTableAssociation, RouteTableId,
+    SecurityGroup, SecurityGroupEgressRule, SecurityGroupIngressRule, Subnet, SubnetId, Vpc,
 };
 use phx::aws::route53::HostedZone;
 use phx::prelude::*;
@@ -23,10 +23,14 @@ use crate::platform::Platform;
 pub(crate) struct Network {
     /// One a zone.
     pub public_subnets: Vec<Output<SubnetId>>,
+    /// The addresses of these.
+    pub public_ranges: Vec<Ipv4Cidr>,
     /// One a zone.
     pub private_subnets: Vec<Output<SubnetId>>,
     /// The addresses of these.
     pub private_ranges: Vec<Ipv4Cidr>,
+    /// The route tables of these, by the zone's letter.
+    pub private_tables: Vec<(String, Output<RouteTableId>)>,
     /// One a zone.
     pub database_subnets: Vec<Output<SubnetId>>,
     /// The addresses of these.
@@ -68,8 +72,10 @@ pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>) -> Result<Network>
     let mut network = Network {
         internal: internal_group(scope, vpc, range, &name("internal"))?,
         public_subnets: Vec::new(),
+        public_ranges: Vec::new(),
         private_subnets: Vec::new(),
         private_ranges: Vec::new(),
+        private_tables: Vec::new(),
         database_subnets: Vec::new(),
         database_ranges: Vec::new(),
         nat_gateways: Vec::new(),
@@ -85,7 +91,8 @@ pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>) -> Result<Network>
             Subnet::new(vpc.id(), range).availability_zone(zone.as_str()).tag("Name", name(&format!("{tier}-{letter}")))
         };
         // The VPC in sixteenths: 0 to 3 public, 4 to 7 database, 8 to 15 private, two of these for each zone's nodes and their pods.
-        let public = subnet("public", range.subnet(4, n)?)
+        let public_range = range.subnet(4, n)?;
+        let public = subnet("public", public_range)
             .map_public_ip_on_launch(true)
             .tag("kubernetes.io/role/elb", "1")
             .tag(cluster_tag.as_str(), "shared");
@@ -127,7 +134,9 @@ pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>) -> Result<Network>
             scope.add(&format!("{tier}-{letter}"), association)?;
         }
         tables.push(private_table.id());
+        network.private_tables.push((letter.to_owned(), private_table.id()));
         network.public_subnets.push(public.id());
+        network.public_ranges.push(public_range);
         network.private_subnets.push(private.id());
         network.private_ranges.push(private_range);
         network.database_subnets.push(database.id());

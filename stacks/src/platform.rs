@@ -90,6 +90,18 @@ impl Platform<'_> {
         purpose: &str,
         services: Vec<Statement>,
     ) -> Result<Handle<Key>> {
+        self.key_with(scope, what, purpose, services, self.stateful())
+    }
+
+    /// The same, with options.
+    pub(crate) fn key_with(
+        &self,
+        scope: &Scope,
+        what: &str,
+        purpose: &str,
+        services: Vec<Statement>,
+        options: Options,
+    ) -> Result<Handle<Key>> {
         let account = Principal::aws(phx::format!("arn:aws:iam::{}:root", self.account()));
         let own = Statement::allow().sid("Account").principal(account).action("kms:*").resource("*");
         let key = Key::new()
@@ -98,7 +110,7 @@ impl Platform<'_> {
             .enable_key_rotation(true)
             .pending_window_in_days(if self.config.is_production() { 30 } else { 7 })
             .tag("Name", self.name(what));
-        let key = scope.add_with(what, key, self.stateful())?;
+        let key = scope.add_with(what, key, options)?;
         scope.add(what, Alias::new(format!("alias/{}", self.name(what)), key.id()))?;
         Ok(key)
     }

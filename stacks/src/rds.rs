@@ -49,7 +49,10 @@ pub(crate) fn declare(
 
     // The replica's log as well.
     let own = vec![platform.key_for_logs(&format!("/aws/rds/instance/{name}*"))];
-    let key = platform.key(scope, "database", "The database, its backups, its password and its logs", own)?;
+    // The last snapshot outlives the database, and is lost with the key: where there is one, the key stays when all else is deleted.
+    let stays = platform.stateful().retain(config.final_snapshot);
+    let purpose = "The database, its backups, its password and its logs";
+    let key = platform.key_with(scope, "database", purpose, own, stays)?;
     let logs = log_group(scope, platform, "postgres", &key)?;
 
     let mut instance = DbInstance::new(name.as_str(), config.instance_class.as_str())
@@ -91,7 +94,12 @@ pub(crate) fn declare(
     if let Some(now) = config.apply_immediately {
         instance = instance.apply_immediately(now);
     }
-    let (instance, options) = measured(scope, platform, instance, &key, platform.stateful().depends_on(&logs))?;
+    let mut options = platform.stateful().depends_on(&logs);
+    if platform.config.backup_rules_database() {
+        // AWS Backup sets them from its plan, and RDS takes no others.
+        options = options.ignore_changes(["backup_retention_period", "preferred_backup_window"]);
+    }
+    let (instance, options) = measured(scope, platform, instance, &key, options)?;
     let instance = scope.add_with("postgres", instance, options)?;
 
     let rules = RotationRules::new().automatically_after_days(config.rotation.days);
@@ -137,7 +145,8 @@ fn security_group(
     clients: &[(&str, Output<SecurityGroupId>)],
 ) -> Result<Handle<SecurityGroup>> {
     let name = platform.name("database");
-    let group = SecurityGroup::new(name.as_str(), "The database's port")
+    // EC2 takes no apostrophe in a description.
+    let group = SecurityGroup::new(name.as_str(), "The port of the database")
         .vpc_id(platform.vpc.id())
         .default_egress_rule(false)
         .tag("Name", name);
@@ -248,11 +257,18 @@ fn restored(
         .multi_az(config.multi_az)
         .auto_minor_version_upgrade(true)
         .copy_tags_to_snapshot(true)
+        .enable_iam_database_authentication(true)
         .enable_cloudwatch_logs_exports(["postgresql"])
         .deletion_protection(config.deletion_protection)
-        // The first instance's backups hold what is in it.
-        .skip_final_snapshot(true)
-        .tag("Name", platform.name("postgres-restored"));
+        // Once it serves, there is more in it than in the first instance's backups.
+        .skip_final_snapshot(!config.final_snapshot)
+        .tag("Name", platform.name("postgres-restored"))
+        .tag("Backup", platform.name("daily"));
+    let copy = if config.final_snapshot {
+        copy.final_db_snapshot_identifier(format!("{}-final", platform.name("postgres-restored")))
+    } else {
+        copy
+    };
     let copy = match to {
         "latest" => copy.use_latest_restorable_time(true),
         time => copy.restore_time(time),

@@ -9,7 +9,7 @@ mod bastion;
 use phx::aws::Arn;
 use phx::aws::ec2::vpn_connection::VpnConnection;
 use phx::aws::ec2::vpn_gateway::VpnGateway;
-use phx::aws::ec2::{Instance, SecurityGroup};
+use phx::aws::ec2::{Instance, Route, SecurityGroup};
 use phx::aws::iam::Policy;
 use phx::aws::iam::policy::{PolicyDocument, Statement};
 use phx::aws::logs::LogGroup;
@@ -48,6 +48,16 @@ pub(crate) fn boundary(scope: &Scope, config: &Config) -> Result<Output<Arn>> {
             "account:*",
         ])
         .resource("*");
+    // A role without the boundary that a role with it may make, or give rights to, is a way around it.
+    let others = Statement::deny()
+        .sid("NoRoleBeyondTheBoundary")
+        .actions(["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"])
+        .resource("*")
+        .condition(
+            "StringNotLike",
+            "iam:PermissionsBoundary",
+            format!("arn:aws:iam::*:policy/{}", config.name("boundary")),
+        );
     let own = Statement::deny()
         .sid("NotTheBoundary")
         .actions([
@@ -74,7 +84,7 @@ pub(crate) fn boundary(scope: &Scope, config: &Config) -> Result<Output<Arn>> {
             "backup:DeleteRecoveryPoint",
         ])
         .resource("*");
-    let policy = PolicyDocument::new().statements([all, rights, own, watch]);
+    let policy = PolicyDocument::new().statements([all, rights, others, own, watch]);
     let policy = Policy::new(config.name("boundary"), policy).description("The most that a role of Phoenix may do");
     Ok(scope.add("boundary", policy)?.arn())
 }
@@ -87,7 +97,7 @@ pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>, network: &Network)
         None => None,
     };
     if let Some(config) = &config.security.vpn {
-        vpn(scope, platform, config)?;
+        vpn(scope, platform, network, config)?;
     }
     let trail = if config.account_baseline { Some(baseline::declare(scope, platform)?) } else { None };
     Ok(Security { bastion, trail, secrets: secrets(scope, platform)? })
@@ -113,8 +123,8 @@ fn secrets(scope: &Scope, platform: &Platform<'_>) -> Result<Vec<Output<Arn>>> {
     Ok(all)
 }
 
-/// A site-to-site VPN with two tunnels.
-fn vpn(scope: &Scope, platform: &Platform<'_>, config: &Vpn) -> Result<()> {
+/// A site-to-site VPN with two tunnels, and the private subnets' way into it.
+fn vpn(scope: &Scope, platform: &Platform<'_>, network: &Network, config: &Vpn) -> Result<()> {
     use phx::aws::ec2::customer_gateway::CustomerGateway;
 
     let name = platform.name("vpn");
@@ -122,6 +132,13 @@ fn vpn(scope: &Scope, platform: &Platform<'_>, config: &Vpn) -> Result<()> {
     let theirs = scope.add("vpn", theirs.tag("Name", name.as_str()))?;
     let ours = VpnGateway::new("ipsec.1").vpc_id(platform.vpc.id()).tag("Name", name.as_str());
     let ours = scope.add("vpn", ours)?;
+    // Nothing goes by the gateway, and no answer does, but by a route.
+    for (letter, table) in &network.private_tables {
+        for networks in &config.routes {
+            let route = Route::new(table).destination_cidr_block(*networks).virtual_private_gateway(ours.id());
+            scope.add(&format!("vpn-{letter}-{}", networks.to_string().replace('/', "-")), route)?;
+        }
+    }
     let connection = VpnConnection::new("ipsec.1", theirs.id())
         .vpn_gateway_id(ours.id())
         .static_routes_only(true)

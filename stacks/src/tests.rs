@@ -161,6 +161,65 @@ fn nothing_is_open_to_the_world() {
     }
 }
 
+/// EC2's own words: "a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*". No emulator is as strict.
+#[test]
+fn descriptions_of_security_groups_are_written_as_ec2_takes_them() {
+    let taken = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || ". _-:/()#,@[]+=&;{}!$*".contains(c));
+    for stack in STACKS {
+        let program = program(stack);
+        let types = ["SecurityGroup", "SecurityGroupIngressRule", "SecurityGroupEgressRule"];
+        for declared in types.iter().flat_map(|kind| of_type(&program, &format!("aws:ec2:{kind}"))) {
+            let text = field(declared, "description");
+            assert!(text.as_str().is_some_and(taken), "{}: {text}", declared.urn);
+        }
+    }
+}
+
+#[test]
+fn the_last_snapshots_key_stays() {
+    for stack in STACKS {
+        let program = program(stack);
+        for key in of_type(&program, "aws:kms:Key") {
+            let stays = stack == "prod" && key.urn.name() == "rds/database";
+            assert_eq!(key.options.retain, stays, "{}", key.urn);
+        }
+    }
+}
+
+#[test]
+fn what_aws_backup_says_of_the_database_is_left_to_it() {
+    for stack in STACKS {
+        let program = program(stack);
+        let left = &named(&program, "aws:rds:DbInstance", "rds/postgres").options.ignore_changes;
+        assert_eq!(left.iter().any(|field| field == "backup_retention_period"), stack == "prod", "{stack}: {left:?}");
+    }
+}
+
+#[test]
+fn people_reach_the_api_server_and_a_bastion_for_ssh_is_reached() {
+    let entry = |program: &Program, tier: &str, port: i32| {
+        let acl = field(named(program, "aws:ec2:NetworkAcl", &format!("networking/{tier}")), "entries");
+        let fits = |e: &&serde_json::Value| e["egress"] == false && e["port_range"]["from"] == port;
+        acl.as_array().unwrap().iter().filter(fits).map(|e| e["cidr_block"].clone()).collect::<Vec<_>>()
+    };
+    let subnet = |program: &Program| {
+        let bastion = named(program, "aws:ec2:Instance", "security/bastion");
+        bastion.inputs["subnet_id"].references().iter().map(|urn| urn.name().to_owned()).collect::<Vec<_>>()
+    };
+    let closed = program("dev");
+    named(&closed, "aws:ec2:SecurityGroupIngressRule", "eks/api-bastion");
+    assert_eq!(subnet(&closed), ["networking/private-a"]);
+    assert!(entry(&closed, "public", 22).is_empty() && entry(&closed, "private", 22).is_empty());
+
+    for (range, tier, asking) in [("198.51.100.0/24", "public", 3), ("192.168.0.0/16", "private", 2)] {
+        let ssh = format!("instance_type = \"t4g.nano\"\nkey_name = \"ops\"\nssh_cidr = \"{range}\"");
+        let open = changed("dev", &[("instance_type = \"t4g.nano\"", &ssh)]).unwrap();
+        assert_eq!(subnet(&open), [format!("networking/{tier}-a")]);
+        assert_eq!(entry(&open, tier, 22), [range]);
+        assert_eq!(entry(&open, "database", 5432).len(), asking, "{range}");
+    }
+}
+
 #[test]
 fn the_database_subnets_have_no_way_to_the_internet() {
     for stack in STACKS {
@@ -285,6 +344,10 @@ fn options_are_options() {
     named(&more, "aws:route53:Record", "rds/postgres-ro");
     named(&more, "aws:cloudwatch:MetricAlarm", "alerting/replica-lag");
     named(&more, "aws:ec2:VpnConnection", "security/vpn");
+    for zone in ["a", "b", "c"] {
+        named(&more, "aws:ec2:Route", &format!("security/vpn-{zone}-192.168.0.0-16"));
+    }
+    named(&more, "aws:ec2:SecurityGroupIngressRule", "eks/api-vpn-192.168.0.0-16");
     assert_eq!(named(&more, "aws:s3:Bucket", "backups/backups-replica").options.provider.0, "us-east-2");
     let pager = named(&more, "aws:sns:Subscription", "alerting/critical-pagerduty");
     assert!(format!("{:?}", pager.inputs["endpoint"]).contains("pagerduty_url"));
@@ -336,6 +399,7 @@ fn a_configuration_that_makes_no_sense_is_refused() {
         ("secrets = [\"grafana\"]", "secrets = [\"grafana\", \"grafana\"]", "security.secrets names \"grafana\" twice"),
         ("retention_days = 7\n\n[cost]", "retention_days = 0\n\n[cost]", "backups.retention_days is 0"),
         ("retention_days = 7\n\n[cost]", "retention_days = 40\npoint_in_time = true\n\n[cost]", "keeps 35 at most"),
+        ("retention_days = 7\n\n[cost]", "retention_days = 5\npoint_in_time = true\n\n[cost]", "would keep fewer"),
         (
             "retention_days = 7\n\n[cost]",
             "retention_days = 7\nreplica_region = \"us-west-2\"\n\n[cost]",

@@ -229,6 +229,9 @@ def workloads(cells):
     return found
 
 
+MISREAD_ON_MOTO = {"aws_db_parameter_group": "parameter", "aws_instance": "user_data", "aws_launch_template": "tag_specifications", "aws_route53_zone": "vpc"}
+
+
 def platform_of(on, without):
     """The prod stack, without the parts that the emulator does not serve as AWS does, and without what keeps it from being destroyed."""
     config = (ROOT / "stacks/prod.toml").read_text()
@@ -245,6 +248,11 @@ def platform_of(on, without):
         "proxy": "countproxy.py" if on == "the sandbox" else "rightproxy.py",
         "phx_change": ("flow_log_retention_days = 365", "flow_log_retention_days = 400"),
         "terraform": None, "terraform_variables": [], "terraform_change": ["flow_log_retention_days=400"],
+        # The first one's endpoint has the account before the host's name: 000000000000.127.0.0.1 is no host.
+        # moto lets nobody cancel the rotation of a secret of RDS's, as AWS does, and Terraform stops there.
+        "terraform_lacks": ["aws:s3:AccountPublicAccessBlock"] + ["aws:secretsmanager:RotationSchedule"] * (on == "moto"),
+        # What moto does not tell Terraform as it is, so that it would change it for ever.
+        "terraform_ignores": MISREAD_ON_MOTO if on == "moto" else {},
     }
 
 
@@ -259,8 +267,7 @@ def written(workload, folder):
         ask = lambda *arguments: json.loads(subprocess.run(phx.command(*arguments), cwd=phx.cwd, env=phx.env, stdout=subprocess.PIPE, check=True).stdout)
         measured(phx.does("up"), phx.cwd, phx.env)
         names = {t["type"]: t["terraform"] for t in ask("schema", "--json")["types"]}
-        # Its endpoint has the account before the host's name: 000000000000.127.0.0.1 is no host.
-        made = terraform_of.Made(ask("state", "export"), names, left_out=["aws:s3:AccountPublicAccessBlock"])
+        made = terraform_of.Made(ask("state", "export"), names, workload["terraform_lacks"])
         blocks, changes, read = terraform_of.imported(made, imports, for_terraform(world, folder))
     for address, actions, differ in changes:
         print(f"Terraform would {' and '.join(actions)} {address}: {differ}", file=sys.stderr)
@@ -269,7 +276,7 @@ def written(workload, folder):
     group = "aws_cloudwatch_log_group.networking_flow_logs"
     blocks[group], n = re.subn(r"(retention_in_days\s+=) 365", rf"\1 var.{variable}", blocks[group])
     assert n == 1, blocks[group]
-    text = terraform_of.referenced(made, blocks, read)
+    text = terraform_of.referenced(made, blocks, read, workload["terraform_ignores"])
     (result / "main.tf").write_text(f'variable "{variable}" {{\n  default = 365\n}}\n\n{text}')
     return result, {"imported": len(made.imports), "would_change": [c[:2] for c in changes]}
 

@@ -67,9 +67,12 @@ LEFT_OUT = {
     ("aws_subnet", "map_customer_owned_ip_on_launch"), ("aws_route53_record", "multivalue_answer_routing_policy"),
     # The rules are resources of their own.
     ("aws_security_group", "ingress"), ("aws_security_group", "egress"),
+    # Addresses are the cloud's to choose.
+    ("aws_nat_gateway", "private_ip"), ("aws_vpc_endpoint", "subnet_configuration"),
     ("aws_route_table", "route"), ("aws_eip", "instance"), ("aws_eip", "network_interface"), ("aws_eip", "associate_with_private_ip"),
     # Of a database in several zones nobody may ask for one; performance that comes with the storage may not be asked for.
     ("aws_db_instance", "availability_zone"), ("aws_db_instance", "iops"), ("aws_db_instance", "storage_throughput"),
+    ("aws_db_instance", "option_group_name"),
     # The cloud's to choose.
     ("aws_eks_node_group", "release_version"), ("aws_eks_node_group", "node_group_name_prefix"),
 }
@@ -102,8 +105,8 @@ def must(arguments, folder, env):
 class Made:
     """What phx has made, by its state."""
 
-    def __init__(self, exported, names, left_out=()):
-        """`exported` is what `phx state export` says, `names` Terraform's name of each type."""
+    def __init__(self, exported, names, left_out):
+        """`exported` is what `phx state export` says, `names` Terraform's name of each type, `left_out` types that Terraform is not to have."""
         self.addresses, self.imports, self.depends = {}, {}, {}
         records = exported["state"]["resources"]
         for urn, record in records.items():
@@ -171,7 +174,7 @@ def cleaned(generated):
         closing = indent + "".join("]})"["[{(".index(c)] for c in reversed(opened)) if opened else None
         block = re.match(r"  (\w+) \{$", line)
         top = block.group(1) if block else key if indent == "  " else None
-        if key and ({("*", key), (type, key)} & LEFT_OUT or key == '"phx:intent"') or top and top not in ONLY.get(type, {top}):
+        if {("*", key), (type, key), (type, top)} & LEFT_OUT or key == '"phx:intent"' or top and top not in ONLY.get(type, {top}):
             until = "  }" if block else closing
             continue
         if re.fullmatch(r'(null|0|""|\[\]|\{\})( # .*)?', value) and (type, key) not in SAYS:
@@ -246,8 +249,8 @@ def assigned(values, path=""):
             yield from assigned(value[0], f"{path}{key}[0].")
 
 
-def referenced(made, blocks, read):
-    """The same configuration for making it all from nothing."""
+def referenced(made, blocks, read, ignored):
+    """The same configuration for making it all from nothing. `ignored` are attributes that the emulator does not tell Terraform as they are, by type."""
     out = []
     for address, text in blocks.items():
         known = {}
@@ -262,9 +265,15 @@ def referenced(made, blocks, read):
                 text = re.sub(f'(?<=["/:,]){re.escape(value)}(?=["/:,*])', f"${{{reference}}}", text)
         before = ", ".join(dict.fromkeys(made.depends.get(address, ())))
         body = text.removesuffix("}").rstrip()
+        if address.startswith("aws_flow_log.") and "log_destination " not in body:
+            # moto tells the group's name alone, which Terraform does not generate any more.
+            group = next(a for a in made.depends[address] if a.startswith("aws_cloudwatch_log_group."))
+            body += f"\n  log_destination = {group}.arn"
         if before:
             body += f"\n  depends_on = [{before}]"
         if address.startswith("aws_db_instance."):
             body += "\n  manage_master_user_password = true\n  skip_final_snapshot = true" if "skip_final_snapshot" not in text else "\n  manage_master_user_password = true"
+        if attribute := ignored.get(address.split(".")[0]):
+            body += f"\n  lifecycle {{\n    ignore_changes = [{attribute}]\n  }}"
         out.append(body + "\n}")
     return PROVIDER + "\n" + "\n\n".join(out) + "\n"

@@ -278,6 +278,11 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap_or_else(|e| panic!("no free port: {e}")).port()
 }
 
+/// A program that came with the emulators: `aws`.
+pub fn tool(name: &str) -> PathBuf {
+    environment().join("bin").join(name)
+}
+
 /// The virtual environment of the emulators, made if it is not there.
 fn environment() -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);

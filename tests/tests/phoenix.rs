@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::time::Instant;
 
 use phx_tests::cloud::Cloud;
@@ -131,6 +132,22 @@ impl Life {
         }
     }
 
+    /// Its kubeconfig leads AWS's own command line to a token, as it leads kubectl there.
+    #[track_caller]
+    fn gives_a_way_to_its_cluster(&self) {
+        let kubeconfig = self.ok(&["stack", "outputs", "kubeconfig"]).json();
+        let exec = &kubeconfig["users"][0]["user"]["exec"];
+        let arguments = exec["args"].as_array().expect("arguments").iter().map(|a| a.as_str().expect("a text"));
+        let mut aws = Command::new(phx_tests::emulator::tool(exec["command"].as_str().expect("a command")));
+        aws.args(arguments).env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        let answered = aws.output().expect("the AWS command line starts");
+        assert!(answered.status.success(), "{exec}: {}", String::from_utf8_lossy(&answered.stderr));
+        let credential: serde_json::Value = serde_json::from_slice(&answered.stdout).expect("JSON");
+        assert_eq!((&credential["kind"], &credential["apiVersion"]), (&"ExecCredential".into(), &exec["apiVersion"]));
+        let token = credential["status"]["token"].as_str().expect("a token");
+        assert!(token.starts_with("k8s-aws-v1."), "{credential}");
+    }
+
     fn changes_in_dev(&self) {
         let update = |name: &str| only("update", &[name]);
         self.change("flow_log_retention_days = 7", "flow_log_retention_days = 14", &update("networking/flow-logs"));
@@ -185,6 +202,9 @@ impl Life {
 
 fn dev(life: &Life) {
     life.comes_up();
+    if life.cloud.is_none() {
+        life.gives_a_way_to_its_cluster();
+    }
     life.changes_in_dev();
     life.goes(&[]);
 }

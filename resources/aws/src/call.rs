@@ -124,12 +124,12 @@ impl<C> Service<C> {
         }
     }
 
-    /// An answer that AWS does not document.
+    /// An answer that AWS does not document. The call was taken, so what came of it has to be found out: an object may be there.
     pub(crate) fn unexpected(&self, operation: &str, message: impl Into<String>) -> CloudError {
         CloudError {
             service: self.name.to_owned(),
             operation: operation.to_owned(),
-            ..CloudError::local(ErrorKind::Other, message)
+            ..CloudError::local(ErrorKind::Ambiguous, message)
         }
     }
 

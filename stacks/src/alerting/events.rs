@@ -32,10 +32,12 @@ pub(super) fn declare(scope: &Scope, platform: &Platform<'_>, topics: &Topics, w
         rules.push(("suspicion", Tier::Warning, "GuardDuty has found something", lesser));
     }
     if watched.backups.is_some() {
+        let failures = ["FAILED", "ABORTED", "EXPIRED"];
         let failed = serde_json::json!({
             "source": ["aws.backup"],
             "detail-type": ["Backup Job State Change", "Restore Job State Change"],
-            "detail": { "state": ["FAILED", "ABORTED", "EXPIRED"] },
+            // A backup has a state, and a restore a status.
+            "detail": { "$or": [{ "state": failures }, { "status": failures }] },
         });
         rules.push(("backup-failed", Tier::Critical, "A backup or a restore has failed", failed));
     }

@@ -51,7 +51,29 @@ const WATCHED: [(&str, Tier, &str, Records); 10] = [
         "iam-changed",
         Tier::Warning,
         "Policies of IAM were changed.",
-        Calls(Some("iam"), &["Put*Policy", "Delete*Policy", "Attach*Policy", "Detach*Policy", "CreatePolicy*"]),
+        // Each by its name: an asterisk stands at the beginning or the end of a text only.
+        Calls(
+            Some("iam"),
+            &[
+                "PutGroupPolicy",
+                "PutRolePolicy",
+                "PutUserPolicy",
+                "DeleteGroupPolicy",
+                "DeleteRolePolicy",
+                "DeleteUserPolicy",
+                "CreatePolicy",
+                "DeletePolicy",
+                "CreatePolicyVersion",
+                "DeletePolicyVersion",
+                "SetDefaultPolicyVersion",
+                "AttachGroupPolicy",
+                "AttachRolePolicy",
+                "AttachUserPolicy",
+                "DetachGroupPolicy",
+                "DetachRolePolicy",
+                "DetachUserPolicy",
+            ],
+        ),
     ),
     // 4.5
     (

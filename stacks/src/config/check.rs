@@ -31,6 +31,12 @@ impl Config {
         for part in parts {
             part.map_err(|mistake| anyhow::anyhow!("{stack}.toml: {mistake}"))?;
         }
+        let (kept, wanted) = (self.backups.retention_days, i64::from(self.database.backup_retention_days));
+        if self.backup_rules_database() && self.components.database && kept < wanted {
+            anyhow::bail!(
+                "{stack}.toml: backups.retention_days is {kept}, and database.backup_retention_days {wanted}; with backups.point_in_time, AWS Backup takes the database's backups over and would keep fewer"
+            );
+        }
         Ok(())
     }
 }

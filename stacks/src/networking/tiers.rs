@@ -12,6 +12,7 @@ const ANY: &str = "-1";
 /// Where answers arrive: the ports from which clients ask.
 const EPHEMERAL: (i32, i32) = (1024, 65535);
 const POSTGRES: (i32, i32) = (5432, 5432);
+const SSH: (i32, i32) = (22, 22);
 
 /// The rules of one tier, numbered in the order in which they are added, each direction for itself.
 struct Rules(Vec<NetworkAclEntry>);
@@ -53,9 +54,23 @@ pub(super) fn declare(scope: &Scope, platform: &Platform<'_>, network: &Network)
         tier.inward(UDP, EPHEMERAL, everywhere);
         tier.outward(ANY, None, everywhere);
     }
-    // Databases are asked by the private subnets, answer them, and talk to one another. There is nobody else.
+    // Who comes by the VPN asks on ports of every number, as who is inside.
+    for networks in platform.config.vpn_routes() {
+        private.inward(ANY, None, *networks);
+    }
+    // Databases are asked by the private subnets, answer them, and talk to one another. There is nobody else but a bastion in a public one.
+    let mut asking = network.private_ranges.clone();
+    if let Some(bastion) = platform.config.bastion()
+        && let Some(range) = bastion.ssh_cidr
+    {
+        let tier = if bastion.is_public() { &mut public } else { &mut private };
+        tier.inward(TCP, SSH, range);
+        if bastion.is_public() {
+            asking.extend(network.public_ranges.first());
+        }
+    }
     let mut database = Rules(Vec::new());
-    for subnet in &network.private_ranges {
+    for subnet in &asking {
         database.inward(TCP, POSTGRES, *subnet);
         database.outward(TCP, EPHEMERAL, *subnet);
     }

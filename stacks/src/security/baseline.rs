@@ -61,13 +61,15 @@ pub(super) fn declare(scope: &Scope, platform: &Platform<'_>) -> Result<Handle<L
 
 /// The key of what is recorded: the trail's files and its log group, and Config's files.
 fn audit_key(scope: &Scope, platform: &Platform<'_>) -> Result<Handle<Key>> {
-    let trails = phx::format!("arn:aws:cloudtrail:*:{}:trail/*", platform.account());
+    // The trail is asked for, and not the encryption context: CloudTrail looks at the key too, and that call has none. It has to decrypt since the
+    // bucket encrypts by a key of its own that is made of this one.
+    let trail = platform.arn_of("cloudtrail", &format!("trail/{}", platform.name("trail")));
     let cloudtrail = Statement::allow()
         .sid("Trail")
         .principal(Principal::service("cloudtrail.amazonaws.com"))
-        .actions(["kms:GenerateDataKey*", "kms:DescribeKey"])
+        .actions(["kms:GenerateDataKey*", "kms:Decrypt", "kms:DescribeKey"])
         .resource("*")
-        .condition("StringLike", "kms:EncryptionContext:aws:cloudtrail:arn", trails);
+        .condition("StringEquals", "aws:SourceArn", trail);
     let group = group_name(platform);
     let services = vec![cloudtrail, platform.key_for(&["config.amazonaws.com"]), platform.key_for_logs(&group)];
     platform.key(scope, "audit", "What CloudTrail and AWS Config record", services)

@@ -1,4 +1,5 @@
-//! The bastion: a machine in a private subnet, reached by Session Manager and so by no open port.
+//! The bastion: a machine in a private subnet, reached by Session Manager and so by no open port. Only if SSH is to come from outside, it stands in a
+//! public one.
 
 use phx::aws::ec2::{
     Instance, InstanceLaunchTemplate, KeyName, LaunchTemplate, LaunchTemplateBlockDevice, LaunchTemplateData,
@@ -70,7 +71,8 @@ pub(super) fn declare(
     }
     let template = scope.add("bastion", LaunchTemplate::new(name.as_str(), data))?;
 
-    let subnet = network.private_subnets.first().ok_or_else(|| anyhow::anyhow!("there is no private subnet"))?;
+    let subnets = if config.is_public() { &network.public_subnets } else { &network.private_subnets };
+    let subnet = subnets.first().ok_or_else(|| anyhow::anyhow!("there is no subnet for the bastion"))?;
     let template = InstanceLaunchTemplate::new()
         .launch_template_id(template.id())
         .version(phx::format!("{}", template.latest_version_number()));

@@ -3,6 +3,7 @@
 use phx_aws::Aws;
 use phx_aws::notify::{Message, Topic};
 use phx_model::CloudError;
+use sha2::{Digest, Sha256};
 
 use super::{Finding, Report};
 
@@ -10,6 +11,8 @@ use super::{Finding, Report};
 const LENGTH: usize = 128 * 1_024;
 /// As many findings as are named.
 const FINDINGS: usize = 200;
+/// The longest name that a group of messages has.
+const GROUP: usize = 128;
 
 pub(super) fn parse(arn: &str) -> Result<Topic, String> {
     Topic::parse(arn)
@@ -23,10 +26,16 @@ pub(super) async fn publish(aws: &Aws, topic: &Topic, report: &Report) -> Result
         subject: &report.headline(),
         text: &text(report),
         attributes: &attributes,
-        group: &format!("phx-drift-{}-{}", report.project, report.stack),
+        group: &group(report),
         key: &report.key(),
     };
     phx_aws::notify::publish(aws, topic, &message).await
+}
+
+/// The same for every look at one stack.
+fn group(report: &Report) -> String {
+    let group = format!("phx-drift-{}-{}", report.project, report.stack);
+    if group.len() <= GROUP { group } else { format!("phx-drift-{}", hex::encode(Sha256::digest(&group))) }
 }
 
 /// The message that a report is, for people.

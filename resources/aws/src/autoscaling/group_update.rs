@@ -22,6 +22,8 @@ type TagMap = BTreeMap<String, String>;
 const GROUP: &str = "auto-scaling-group";
 /// The one granularity that there is.
 const GRANULARITY: &str = "1Minute";
+/// The calls that attach and detach what sends traffic take so many at once.
+const ATTACHED: usize = 10;
 
 fn tag(group: &str, key: &str, value: Option<&str>, propagate: bool) -> sdk::Tag {
     sdk::Tag::builder()
@@ -286,28 +288,28 @@ async fn attach(
 ) -> Result<(), CloudError> {
     if let Some(FieldChange { after: Some(wanted), .. }) = &change.load_balancer_names {
         let (extra, missing) = difference(group.load_balancer_names(), wanted);
-        if !extra.is_empty() {
-            let request =
-                autoscaling.detach_load_balancers().auto_scaling_group_name(id).set_load_balancer_names(Some(extra));
+        for some in extra.chunks(ATTACHED) {
+            let request = autoscaling.detach_load_balancers().auto_scaling_group_name(id);
+            let request = request.set_load_balancer_names(Some(some.to_vec()));
             autoscaling.write_idempotent("DetachLoadBalancers", || request.clone().send()).await?;
         }
-        if !missing.is_empty() {
-            let request =
-                autoscaling.attach_load_balancers().auto_scaling_group_name(id).set_load_balancer_names(Some(missing));
+        for some in missing.chunks(ATTACHED) {
+            let request = autoscaling.attach_load_balancers().auto_scaling_group_name(id);
+            let request = request.set_load_balancer_names(Some(some.to_vec()));
             autoscaling.write_idempotent("AttachLoadBalancers", || request.clone().send()).await?;
         }
     }
     if let Some(FieldChange { after: Some(wanted), .. }) = &change.target_group_arns {
         let wanted: Vec<String> = wanted.iter().map(Arn::to_string).collect();
         let (extra, missing) = difference(group.target_group_arns(), &wanted);
-        if !extra.is_empty() {
+        for some in extra.chunks(ATTACHED) {
             let request = autoscaling.detach_load_balancer_target_groups().auto_scaling_group_name(id);
-            let request = request.set_target_group_arns(Some(extra));
+            let request = request.set_target_group_arns(Some(some.to_vec()));
             autoscaling.write_idempotent("DetachLoadBalancerTargetGroups", || request.clone().send()).await?;
         }
-        if !missing.is_empty() {
+        for some in missing.chunks(ATTACHED) {
             let request = autoscaling.attach_load_balancer_target_groups().auto_scaling_group_name(id);
-            let request = request.set_target_group_arns(Some(missing));
+            let request = request.set_target_group_arns(Some(some.to_vec()));
             autoscaling.write_idempotent("AttachLoadBalancerTargetGroups", || request.clone().send()).await?;
         }
     }
@@ -317,16 +319,16 @@ async fn attach(
         let wanted: Vec<_> = wanted.iter().map(convert::to_source).collect();
         let extra: Vec<_> = there.iter().filter(|t| !wanted.iter().any(|w| is(w, t))).cloned().collect();
         let missing: Vec<_> = wanted.iter().filter(|w| !there.iter().any(|t| is(w, t))).cloned().collect();
-        if !extra.is_empty() {
-            let request =
-                autoscaling.detach_traffic_sources().auto_scaling_group_name(id).set_traffic_sources(Some(extra));
+        for some in extra.chunks(ATTACHED) {
+            let request = autoscaling.detach_traffic_sources().auto_scaling_group_name(id);
+            let request = request.set_traffic_sources(Some(some.to_vec()));
             autoscaling.write_idempotent("DetachTrafficSources", || request.clone().send()).await?;
         }
-        if !missing.is_empty() {
+        for some in missing.chunks(ATTACHED) {
             let request = autoscaling
                 .attach_traffic_sources()
                 .auto_scaling_group_name(id)
-                .set_traffic_sources(Some(missing))
+                .set_traffic_sources(Some(some.to_vec()))
                 .set_skip_zonal_shift_validation(want.skip_zonal_shift_validation);
             autoscaling.write_idempotent("AttachTrafficSources", || request.clone().send()).await?;
         }
@@ -367,15 +369,20 @@ async fn settle_hooks(autoscaling: &AutoScaling, id: &str, want: &GroupResolved)
         autoscaling.write_idempotent("DeleteLifecycleHook", || request.clone().send()).await?;
     }
     for hook in wanted {
+        // What the program leaves to AWS is said as it is. A target that is not said stays; it is taken away by saying that it is nothing.
+        let had = there.iter().find(|h| h.lifecycle_hook_name() == Some(hook.lifecycle_hook_name.as_str()));
+        let target = hook.notification_target_arn.as_ref().map(Arn::to_string);
+        let no_target =
+            had.and_then(|h| h.notification_target_arn()).filter(|arn| !arn.is_empty()).map(|_| String::new());
         let request = autoscaling
             .put_lifecycle_hook()
             .auto_scaling_group_name(id)
             .lifecycle_hook_name(&hook.lifecycle_hook_name)
             .lifecycle_transition(&hook.lifecycle_transition)
             .set_notification_metadata(hook.notification_metadata.clone())
-            .set_heartbeat_timeout(hook.heartbeat_timeout)
-            .set_default_result(hook.default_result.clone())
-            .set_notification_target_arn(hook.notification_target_arn.as_ref().map(Arn::to_string))
+            .set_heartbeat_timeout(hook.heartbeat_timeout.or(had.and_then(|h| h.heartbeat_timeout)))
+            .set_default_result(hook.default_result.clone().or(had.and_then(|h| h.default_result.clone())))
+            .set_notification_target_arn(target.or(no_target))
             .set_role_arn(hook.role_arn.as_ref().map(Arn::to_string));
         autoscaling.write_idempotent("PutLifecycleHook", || request.clone().send()).await?;
     }

@@ -2,6 +2,8 @@
 //!
 //! No emulator updates plans, or knows scanning and indexes.
 
+use std::time::Duration;
+
 use aws_sdk_backup::operation::get_backup_plan::GetBackupPlanOutput as Shown;
 use aws_sdk_backup::types::BackupPlanInput;
 use phx_model::driver::Cx;
@@ -13,11 +15,14 @@ use phx_model::{CloudError, Input, Outputs, Resource};
 use super::plan_blocks::{self as blocks, AdvancedBackupSetting, Rule, ScanSetting};
 use super::{Backup, BackupPlanId, PAGE, incomplete, request_id};
 use crate::arn::Arn;
-use crate::batch;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tagged::{self, TagMap};
 use crate::tags::with_intent;
+use crate::{batch, wait};
+
+/// How long a selection that was deleted a moment ago may still hold its plan.
+const UNTIL_FREE: Duration = Duration::from_secs(120);
 
 /// When backups are made, where to, and how long they are kept. What is backed up, [`Selection`](super::Selection)s say.
 ///
@@ -66,7 +71,7 @@ impl Manage for Plan {
         let ask = |_, arn: String| async move { super::tags(backup, &arn).await };
         let mut tags = tagged::read(aws, cx, targets, arn, ask).await?;
         let found = |(at, plan): (usize, &Result<Option<Shown>, CloudError>)| match plan {
-            Ok(Some(plan)) => tagged::with(tags.remove(&at), |tags| present(plan, tags)),
+            Ok(Some(plan)) => tagged::with(tags.remove(&at), |tags| present(targets[at].id, plan, tags)),
             Ok(None) => Found::Gone,
             Err(error) => Found::Failed(error.clone()),
         };
@@ -99,7 +104,10 @@ impl Manage for Plan {
         change: &PlanChange,
     ) -> Result<Option<PlanOutputs>, CloudError> {
         let backup = &aws.backup(cx).await?;
-        let gone = || backup.unexpected("GetBackupPlan", format!("there is no backup plan {id}"));
+        let gone = || CloudError {
+            kind: ErrorKind::NotFound,
+            ..backup.unexpected("GetBackupPlan", format!("there is no backup plan {id}"))
+        };
         let plan = get(backup, id).await?.ok_or_else(gone)?;
         let arn = plan.backup_plan_arn.clone().unwrap_or_default();
         let mut outputs = None;
@@ -114,7 +122,7 @@ impl Manage for Plan {
                 next.backup_plan_name.clone_from(&want.backup_plan_name);
             }
             if change.rules.is_some() {
-                next.rules.clone_from(&want.rules);
+                next.rules = blocks::with_what_is_left_alone(&want.rules, &next.rules);
             }
             if change.advanced_backup_settings.is_some() {
                 next.advanced_backup_settings.clone_from(&want.advanced_backup_settings);
@@ -133,12 +141,19 @@ impl Manage for Plan {
     async fn delete(aws: &Aws, cx: &Cx, id: &str, _: Option<&PlanResolved>) -> Result<(), CloudError> {
         let backup = &aws.backup(cx).await?;
         let request = backup.delete_backup_plan().backup_plan_id(id);
-        match backup.write_idempotent("DeleteBackupPlan", || request.clone().send()).await {
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            Err(error) if error.message.contains("selection") => {
-                Err(CloudError { kind: ErrorKind::InUse, hint: held(backup, id).await, ..error })
+        // A selection that is listed stays; one that is not was deleted a moment ago, and AWS may not know it everywhere yet.
+        let passing = |e: &CloudError| e.kind == ErrorKind::InUse && e.hint.is_none();
+        let deleted = wait::eventually(cx, UNTIL_FREE, passing, || async {
+            match backup.write_idempotent("DeleteBackupPlan", || request.clone().send()).await {
+                Err(error) if error.message.contains("selection") => {
+                    Err(CloudError { kind: ErrorKind::InUse, hint: held(backup, id).await, ..error })
+                }
+                done => done.map(drop),
             }
-            done => done.map(drop),
+        });
+        match deleted.await {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            done => done,
         }
     }
 
@@ -214,10 +229,13 @@ fn fields(shown: &Shown, tags: TagMap) -> Option<PlanResolved> {
     })
 }
 
-fn present(shown: &Shown, tags: TagMap) -> Found<Plan> {
+fn present(id: &str, shown: &Shown, tags: TagMap) -> Found<Plan> {
     let made = created(shown.backup_plan_id(), shown.backup_plan_arn(), shown.version_id());
     match (made, fields(shown, tags)) {
         (Some(made), Some(fields)) => Found::present(fields, made.outputs),
-        _ => Found::Gone,
+        _ => {
+            let message = format!("the answer does not say what the backup plan {id} is");
+            Found::Failed(CloudError::local(ErrorKind::Other, message))
+        }
     }
 }

@@ -131,6 +131,23 @@ pub(super) fn rule(want: &RuleResolved) -> Result<sdk::BackupRuleInput, CloudErr
         .map_err(incomplete)
 }
 
+/// Rules as they are wanted, with the parts that the program leaves to AWS, or to somebody else, as they are there.
+pub(super) fn with_what_is_left_alone(want: &[RuleResolved], there: &[RuleResolved]) -> Vec<RuleResolved> {
+    let one = |want: &RuleResolved| {
+        let mut rule = want.clone();
+        if let Some(there) = there.iter().find(|there| there.rule_name == rule.rule_name) {
+            rule.schedule_expression = rule.schedule_expression.or_else(|| there.schedule_expression.clone());
+            let zone = || there.schedule_expression_timezone.clone();
+            rule.schedule_expression_timezone = rule.schedule_expression_timezone.or_else(zone);
+            rule.start_window_minutes = rule.start_window_minutes.or(there.start_window_minutes);
+            rule.completion_window_minutes = rule.completion_window_minutes.or(there.completion_window_minutes);
+            rule.enable_continuous_backup = rule.enable_continuous_backup.or(there.enable_continuous_backup);
+        }
+        rule
+    };
+    want.iter().map(one).collect()
+}
+
 pub(super) fn rule_of(rule: &sdk::BackupRule) -> RuleResolved {
     let copies: Vec<_> = rule.copy_actions().iter().map(copy_of).collect();
     let indexes: Vec<_> = rule.index_actions().iter().map(index_of).collect();

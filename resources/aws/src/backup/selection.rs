@@ -179,9 +179,10 @@ impl Manage for Selection {
     }
 }
 
-/// A role that was made a moment ago.
+/// A role that was made a moment ago, or to which a policy was attached a moment ago.
 fn unknown_role(error: &CloudError) -> bool {
-    error.code.as_deref() == Some("InvalidParameterValueException") && error.message.contains("cannot be assumed")
+    let passing = ["cannot be assumed", "is not authorized to call"];
+    error.code.as_deref() == Some("InvalidParameterValueException") && passing.iter().any(|p| error.message.contains(p))
 }
 
 /// AWS Backup says of what is not there sometimes that the parameter is wrong.
@@ -278,7 +279,10 @@ fn conditions_of(conditions: &sdk::Conditions) -> Option<ConditionsResolved> {
 }
 
 fn present(plan: &str, id: &str, shown: &Shown) -> Found<Selection> {
-    let Some(selection) = shown.backup_selection() else { return Found::Gone };
+    let Some(selection) = shown.backup_selection() else {
+        let message = format!("the answer does not say what the selection {plan}/{id} is");
+        return Found::Failed(CloudError::local(ErrorKind::Other, message));
+    };
     let texts = |texts: &[String]| Some(texts.to_vec()).filter(|texts| !texts.is_empty());
     let tag = |c: &sdk::Condition| ConditionResolved {
         condition_type: c.condition_type.as_str().to_owned(),

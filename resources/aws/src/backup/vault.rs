@@ -150,7 +150,11 @@ fn created(name: &str, arn: &str) -> Created<Vault> {
 }
 
 fn present(vault: &Shown, tags: TagMap) -> Found<Vault> {
-    let (Some(name), Some(arn)) = (vault.backup_vault_name(), vault.backup_vault_arn()) else { return Found::Gone };
+    let (Some(name), Some(arn)) = (vault.backup_vault_name(), vault.backup_vault_arn()) else {
+        let name = vault.backup_vault_name().unwrap_or_default();
+        let message = format!("the answer holds the backup vault {name} without an ARN");
+        return Found::Failed(CloudError::local(ErrorKind::Other, message));
+    };
     let fields = VaultResolved {
         backup_vault_name: name.to_owned(),
         encryption_key_arn: vault.encryption_key_arn().map(Arn::new),

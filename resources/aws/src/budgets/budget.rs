@@ -12,7 +12,9 @@ use phx_model::typed::Tags;
 use phx_model::value::Json;
 use phx_model::{CloudError, Input, Outputs, Resource};
 
-use super::budget_blocks::{self as blocks, AutoAdjustData, CostTypes, NotificationWithSubscribers, Spend, TimePeriod};
+use super::budget_blocks::{
+    self as blocks, AutoAdjustData, CostTypes, NotificationWithSubscribers, Spend, TimePeriod, TimePeriodResolved,
+};
 use super::{Budgets, expression, incomplete, notifications};
 use crate::arn::{Arn, partition};
 use crate::client::Aws;
@@ -152,7 +154,7 @@ impl Manage for Budget {
             let request = budgets.describe_budget().account_id(&place.account).budget_name(id);
             let answer = budgets.read("DescribeBudget", || request.clone().send()).await?;
             let there = answer.budget.map(|budget| fields(&budget, TagMap::new()));
-            let next = there.map_or_else(|| want.clone(), |there| filled(want, there));
+            let next = there.map_or_else(|| want.clone(), |there| filled(want, change, there));
             let request = budgets.update_budget().account_id(&place.account).new_budget(to_sdk(&next)?);
             budgets.write_idempotent("UpdateBudget", || request.clone().send()).await?;
         }
@@ -269,15 +271,28 @@ fn changes_budget(change: &BudgetChange) -> bool {
         || change.billing_view_arn.is_some()
 }
 
-/// What is wished, and of what AWS filled in that which goes with it: an update sets the whole budget.
-fn filled(want: &BudgetResolved, there: BudgetResolved) -> BudgetResolved {
+/// What is wished, and of what AWS or somebody else filled in that which goes with it: an update sets the whole budget.
+fn filled(want: &BudgetResolved, change: &BudgetChange, there: BudgetResolved) -> BudgetResolved {
     let mut next = want.clone();
-    next.time_period = next.time_period.or(there.time_period);
+    next.time_period = match (next.time_period, there.time_period) {
+        // Without a start, AWS would begin anew today.
+        (Some(want), Some(there)) => {
+            Some(TimePeriodResolved { start: want.start.or(there.start), end: want.end.or(there.end) })
+        }
+        (want, there) => want.or(there),
+    };
     next.billing_view_arn = next.billing_view_arn.or(there.billing_view_arn);
     if next.filter_expression.is_some() {
         next.metrics = next.metrics.or(there.metrics);
     } else {
-        next.cost_types = next.cost_types.or(there.cost_types);
+        // What does not change is sent as it is there: what of it is not sent would become AWS's default again.
+        next.cost_types = match change.cost_types {
+            None => there.cost_types.or(next.cost_types),
+            Some(_) => next.cost_types,
+        };
+        if next.cost_filters.is_none() && change.cost_filters.is_none() && change.filter_expression.is_none() {
+            next.cost_filters = there.cost_filters;
+        }
     }
     if next.planned_budget_limits.is_none() && next.auto_adjust_data.is_none() {
         next.budget_limit = next.budget_limit.or(there.budget_limit);

@@ -6,19 +6,60 @@ use serde_json::{Value as Json, json};
 
 use crate::documents::holds;
 
-/// What is to be done for the properties that are there to become what is wished. `before` is what the program set until now: only that is
-/// taken away, since the rest is AWS's or others'.
-pub(super) fn patch(before: &Value, after: &Value, there: &Value) -> Vec<Json> {
-    let mut operations = Vec::new();
-    walk(&mut operations, "", Some(before), after, Some(there));
-    operations
+/// What is to be done for the properties that are there to become what is wished.
+///
+/// AWS applies it to what it tells of the object, and hands the outcome to the type's handler. So a property that AWS never tells, such as a password,
+/// would be lost with the change of another one: it is said again with every change.
+/// <https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/resource-operations-update.html>
+#[derive(Default)]
+pub(super) struct Patch {
+    /// What changes.
+    operations: Vec<Json>,
+    /// What is said again, by its path.
+    again: Vec<(String, Json)>,
 }
 
-fn walk(operations: &mut Vec<Json>, path: &str, before: Option<&Value>, after: &Value, there: Option<&Value>) {
+impl Patch {
+    /// Whether nothing changes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// As AWS takes it.
+    pub(super) fn text(&self) -> String {
+        self.all().to_string()
+    }
+
+    fn all(&self) -> Json {
+        let again = self.again.iter().filter(|_| !self.is_empty()).map(|(_, operation)| operation);
+        Json::Array(self.operations.iter().chain(again).cloned().collect())
+    }
+
+    /// Does not say again what these pointers name, or a part of it: AWS cannot change it, and so it cannot be lost. Whether there was any.
+    pub(super) fn spare(&mut self, pointers: &[impl AsRef<str>]) -> bool {
+        let all = self.again.len();
+        self.again.retain(|(path, _)| {
+            let named = |pointer: &str| is_within(path, pointer) || is_within(pointer, path);
+            !pointers.iter().any(|pointer| named(pointer.as_ref()))
+        });
+        self.again.len() < all
+    }
+}
+
+/// `before` is what the program set until now: only that is taken away, since the rest is AWS's or others'.
+pub(super) fn patch(before: &Value, after: &Value, there: &Value) -> Patch {
+    let mut patch = Patch::default();
+    walk(&mut patch, "", Some(before), after, Some(there));
+    patch
+}
+
+fn walk(patch: &mut Patch, path: &str, before: Option<&Value>, after: &Value, there: Option<&Value>) {
     let Some(there) = there else {
-        // Never told, such as a password: sent if it is another one.
-        if before != Some(after) {
-            operations.push(operation("add", path, Some(after)));
+        // Never told.
+        let add = operation("add", path, Some(after));
+        match before {
+            Some(before) if before == after => patch.again.push((path.to_owned(), add)),
+            _ => patch.operations.push(add),
         }
         return;
     };
@@ -30,14 +71,14 @@ fn walk(operations: &mut Vec<Json>, path: &str, before: Option<&Value>, after: &
                 _ => &none,
             };
             for (key, after) in after {
-                walk(operations, &step(path, key), before.get(key), after, there.get(key));
+                walk(patch, &step(path, key), before.get(key), after, there.get(key));
             }
             for key in before.keys().filter(|key| !after.contains_key(*key) && there.contains_key(*key)) {
-                operations.push(operation("remove", &step(path, key), None));
+                patch.operations.push(operation("remove", &step(path, key), None));
             }
         }
         _ if holds(after, there) => {}
-        _ => operations.push(operation("replace", path, Some(after))),
+        _ => patch.operations.push(operation("replace", path, Some(after))),
     }
 }
 
@@ -46,6 +87,10 @@ fn operation(name: &str, path: &str, value: Option<&Value>) -> Json {
         Some(value) => json!({"op": name, "path": path, "value": value}),
         None => json!({"op": name, "path": path}),
     }
+}
+
+fn is_within(path: &str, whole: &str) -> bool {
+    path.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn step(path: &str, key: &str) -> String {
@@ -61,7 +106,7 @@ mod tests {
     }
 
     fn of(before: &Json, after: &Json, there: &Json) -> Json {
-        Json::Array(patch(&value(before), &value(after), &value(there)))
+        patch(&value(before), &value(after), &value(there)).all()
     }
 
     #[test]
@@ -80,6 +125,26 @@ mod tests {
                 {"op": "remove", "path": "/Old"},
             ])
         );
+    }
+
+    #[test]
+    fn what_is_never_told_is_said_again_with_every_change() {
+        let set = json!({"Days": 1, "Password": "s", "From": {"Snapshot": "x"}});
+        let mut after = set.clone();
+        after["Days"] = json!(2);
+        let of = |after: &Json| patch(&value(&set), &value(after), &value(&json!({"Days": 1, "From": {}})));
+        assert!(of(&set).is_empty() && of(&set).all() == json!([]), "nothing else changes");
+        let days = json!({"op": "replace", "path": "/Days", "value": 2});
+        let password = json!({"op": "add", "path": "/Password", "value": "s"});
+        let snapshot = json!({"op": "add", "path": "/From/Snapshot", "value": "x"});
+        let mut patch = of(&after);
+        assert_eq!(patch.all(), json!([days, snapshot, password]));
+        // A part of it cannot be changed; what does change is not spared.
+        assert!(!patch.spare(&["/Pass", "/Days", "/From/Snap"]));
+        assert!(patch.spare(&["/From"]));
+        assert_eq!(patch.all(), json!([days, password]));
+        assert!(patch.spare(&["/Password/Part"]) && !patch.spare(&["/Password/Part"]));
+        assert_eq!(patch.all(), json!([days]));
     }
 
     #[test]

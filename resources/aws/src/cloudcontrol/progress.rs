@@ -15,13 +15,8 @@ use crate::wait::Steps;
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Asks for a request's progress until `enough` says so or it is over. A request that failed is an error.
-pub(super) async fn follow(
-    cc: &CloudControl,
-    cx: &Cx,
-    mut event: ProgressEvent,
-    enough: impl Fn(&ProgressEvent) -> bool,
-) -> Result<ProgressEvent, CloudError> {
+/// Asks for a request's progress until it is over. A request that failed is an error.
+pub(super) async fn follow(cc: &CloudControl, cx: &Cx, mut event: ProgressEvent) -> Result<ProgressEvent, CloudError> {
     let start = Instant::now();
     let mut steps = Steps::default();
     let mut told = String::new();
@@ -29,7 +24,6 @@ pub(super) async fn follow(
         match event.operation_status() {
             Some(OperationStatus::Success) => return Ok(event),
             Some(OperationStatus::Failed | OperationStatus::CancelComplete) => return Err(failed(cc, &event)),
-            _ if enough(&event) => return Ok(event),
             _ => {}
         }
         let stage = stage(&event);
@@ -146,7 +140,7 @@ pub(super) fn explain(error: CloudError) -> CloudError {
 }
 
 /// The properties that a message names: `createOnlyProperties [/properties/BucketName]`.
-fn created_only(message: &str) -> Vec<String> {
+pub(super) fn created_only(message: &str) -> Vec<String> {
     const BEGIN: &str = "/properties/";
     let end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '*'));
     let parts = message.split(BEGIN).skip(1);

@@ -14,21 +14,22 @@
 //! # How an object is found again
 //!
 //! The request carries a token made from the intent. For 36 hours AWS answers the same request with what became of the first one; only if AWS
-//! knows of a request for the type at all is it sent again.
+//! knows of a request for the type at all is it sent again. An object is taken for the intent's when its request has succeeded, and not before: AWS
+//! tells an identifier that the program gave at once, also where it is another object's.
 //!
 //! No emulator serves Cloud Control: all of it follows the service model.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_cloudcontrol::types::{Operation, OperationStatus, ProgressEvent, ResourceRequestStatusFilter};
+use aws_sdk_cloudcontrol::types::{HandlerErrorCode, Operation, ProgressEvent, ResourceRequestStatusFilter};
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::value::{Json, Val};
 use phx_model::{CloudError, Expr, Input, Outputs, Value, ValueMap};
 
-use super::progress::{age, explain, failed, follow, is_failed};
+use super::progress::{age, created_only, explain, failed, follow, is_failed};
 use super::{CloudControl, patch, properties};
 use crate::arn::Arn;
 use crate::call::client_token;
@@ -118,13 +119,15 @@ impl Manage for Resource {
     ) -> Result<Created<Self>, CloudError> {
         let cc = &aws.cloudcontrol(cx).await?;
         let event = request(cc, want, intent).await?;
-        let event = follow(cc, cx, event, |event| event.identifier().is_some()).await;
-        // AWS took the request: whatever keeps phx from seeing what becomes of it does not keep AWS from making the object.
-        let in_doubt = |error: CloudError| match error.operation.as_str() {
-            "CreateResource" => error,
-            _ => CloudError { kind: ErrorKind::Ambiguous, ..error },
-        };
-        created(cc, want, &event.map_err(in_doubt)?)
+        let in_doubt = |error: CloudError| CloudError { kind: ErrorKind::Ambiguous, ..error };
+        // Until the request is over, an object of this identifier may be another's: AWS tells it before it knows whether a name is free.
+        match follow(cc, cx, event).await {
+            Ok(event) => created(cc, want, &event),
+            // AWS took the request: whatever keeps phx from seeing what becomes of it does not keep AWS from making the object.
+            Err(error) if error.operation != "CreateResource" => Err(in_doubt(error)),
+            Err(error) if error.kind == ErrorKind::AlreadyExists => Err(error),
+            Err(error) => left_behind(cc, want, intent).await.map_err(in_doubt)?.ok_or(error),
+        }
     }
 
     async fn finish(
@@ -135,12 +138,12 @@ impl Manage for Resource {
     ) -> Result<Option<ResourceOutputs>, CloudError> {
         let cc = &aws.cloudcontrol(cx).await?;
         let (kind, identifier) = split(id)?;
-        let open = [OperationStatus::Pending, OperationStatus::InProgress, OperationStatus::Failed];
-        let requests = requests(cc, kind, &open).await?;
+        // In every state: before the one that made it, others of this name may have failed.
+        let requests = requests(cc, kind).await?;
         let of_it = requests.into_iter().filter(|event| event.identifier() == Some(identifier));
         let last = of_it.max_by_key(|event| event.event_time().map(|at| (at.secs(), at.subsec_nanos())));
         let ended = match last {
-            Some(event) => follow(cc, cx, event, |_| false).await.map(drop),
+            Some(event) => follow(cc, cx, event).await.map(drop),
             None => Ok(()),
         };
         let there = get(cc, id, Caller::of(want)).await?;
@@ -165,27 +168,29 @@ impl Manage for Resource {
         let cc = &aws.cloudcontrol(cx).await?;
         let (kind, identifier) = split(id)?;
         let Some(change) = &change.desired_state else { return Ok(None) };
-        let before = change.before.as_ref().map(document).transpose()?.unwrap_or_default();
-        let after = state(want)?;
-        wait::eventually(cx, UNTIL_FREE, is_busy, || async {
+        let mut before = change.before.as_ref().map(document).transpose()?.unwrap_or_default();
+        // What cannot be changed in place is what it was: a change of it does not come here.
+        let mut fixed = Vec::new();
+        for (pointer, value) in want.replace_properties.iter().flatten() {
+            let steps: Vec<String> = properties::steps(pointer).collect();
+            put(&mut before, &steps, &value.0);
+            fixed.push(format!("/{}", pointer.trim_start_matches('/')));
+        }
+        let (before, after, fixed) = (&before, &state(want)?, &fixed);
+        wait::eventually(cx, UNTIL_FREE, is_busy, || async move {
             let there = get(cc, id, Caller::of(want)).await?.ok_or_else(|| gone(cc, id))?;
-            let operations = patch::patch(&before, &after, &there);
-            if operations.is_empty() {
+            let mut patch = patch::patch(before, after, &there);
+            if patch.is_empty() {
                 return Ok(Some(outputs(identifier, kind, there, has_secret(want))));
             }
-            let operations = serde_json::Value::Array(operations).to_string();
-            let request = cc
-                .update_resource()
-                .client_token(once(id, &operations))
-                .type_name(kind)
-                .identifier(identifier)
-                .set_role_arn(want.role_arn.as_ref().map(Arn::to_string))
-                .set_type_version_id(want.type_version_id.clone())
-                .patch_document(operations);
-            let answer = cc.write_idempotent("UpdateResource", || request.clone().send()).await.map_err(explain)?;
-            let event =
-                answer.progress_event.ok_or_else(|| cc.unexpected("UpdateResource", "the answer tells no progress"))?;
-            follow(cc, cx, event, |_| false).await?;
+            patch.spare(fixed);
+            while let Err(error) = send(cc, cx, id, want, &patch).await {
+                // AWS may refuse what is only said again, since it cannot be changed: then it need not be said.
+                if !patch.spare(&created_only(&error.message)) {
+                    return Err(error);
+                }
+                tracing::debug!(%error, "said without what cannot be changed");
+            }
             Ok(get(cc, id, Caller::of(want)).await?.map(|there| outputs(identifier, kind, there, has_secret(want))))
         })
         .await
@@ -205,7 +210,7 @@ impl Manage for Resource {
         let deleted = wait::eventually(cx, UNTIL_FREE, is_busy, || async {
             let answer = cc.write_idempotent("DeleteResource", || request.clone().send()).await?;
             match answer.progress_event {
-                Some(event) => follow(cc, cx, event, |_| false).await.map(drop),
+                Some(event) => follow(cc, cx, event).await.map(drop),
                 None => Err(cc.unexpected("DeleteResource", "the answer tells no progress")),
             }
         });
@@ -223,7 +228,7 @@ impl Manage for Resource {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let cc = &aws.cloudcontrol(cx).await?;
         // Without a request for the type there was none for this object, and the token need not be used.
-        let known = requests(cc, &want.type_name, &[]).await?;
+        let known = requests(cc, &want.type_name).await?;
         let remembered = known.iter().any(|event| event.event_time().is_none_or(|at| age(at) < TOKENS));
         if !remembered {
             return match known.iter().find(|event| may_be(event, want)) {
@@ -237,8 +242,7 @@ impl Manage for Resource {
                 }
             };
         }
-        let event = follow(cc, cx, request(cc, want, intent).await?, |event| event.identifier().is_some()).await;
-        match event {
+        match follow(cc, cx, request(cc, want, intent).await?).await {
             Ok(event) => created(cc, want, &event).map(Some),
             // The request came to an end without an object.
             Err(error) if error.operation == "CreateResource" && error.kind != ErrorKind::AlreadyExists => {
@@ -365,6 +369,29 @@ async fn request(cc: &CloudControl, want: &ResourceResolved, intent: &IntentId) 
     })
 }
 
+/// Sends a patch, and follows it to its end.
+async fn send(
+    cc: &CloudControl,
+    cx: &Cx,
+    id: &str,
+    want: &ResourceResolved,
+    patch: &patch::Patch,
+) -> Result<(), CloudError> {
+    let (kind, identifier) = split(id)?;
+    let operations = patch.text();
+    let request = cc
+        .update_resource()
+        .client_token(once(id, &operations))
+        .type_name(kind)
+        .identifier(identifier)
+        .set_role_arn(want.role_arn.as_ref().map(Arn::to_string))
+        .set_type_version_id(want.type_version_id.clone())
+        .patch_document(operations);
+    let answer = cc.write_idempotent("UpdateResource", || request.clone().send()).await.map_err(explain)?;
+    let event = answer.progress_event.ok_or_else(|| cc.unexpected("UpdateResource", "the answer tells no progress"))?;
+    follow(cc, cx, event).await.map(drop)
+}
+
 fn created(cc: &CloudControl, want: &ResourceResolved, event: &ProgressEvent) -> Result<Created<Resource>, CloudError> {
     let identifier = event.identifier().ok_or_else(|| CloudError {
         kind: ErrorKind::Ambiguous,
@@ -374,7 +401,8 @@ fn created(cc: &CloudControl, want: &ResourceResolved, event: &ProgressEvent) ->
     Ok(Created { id: format!("{}/{identifier}", want.type_name), outputs, complete: false })
 }
 
-/// An object that a failed request left behind.
+/// An object that a failed request left behind. AWS tells the identifier of one that the program names whatever becomes of the request, and so it
+/// may be another's; except where the request failed because what it had made did not settle.
 async fn left_behind(
     cc: &CloudControl,
     want: &ResourceResolved,
@@ -382,6 +410,10 @@ async fn left_behind(
 ) -> Result<Option<Created<Resource>>, CloudError> {
     let event = request(cc, want, intent).await?;
     let Some(identifier) = event.identifier() else { return Ok(None) };
+    let made = event.error_code() == Some(&HandlerErrorCode::NotStabilized);
+    if is_failed(&event) && !made && is_named(&state(want)?, identifier) {
+        return Ok(None);
+    }
     let id = format!("{}/{identifier}", want.type_name);
     match get(cc, &id, Caller::of(want)).await? {
         Some(_) if is_failed(&event) => created(cc, want, &event).map(Some),
@@ -390,13 +422,26 @@ async fn left_behind(
     }
 }
 
-/// Requests of the last days that make objects of a type. Without states, in every state.
-async fn requests(cc: &CloudControl, kind: &str, states: &[OperationStatus]) -> Result<Vec<ProgressEvent>, CloudError> {
-    let filter = ResourceRequestStatusFilter::builder()
-        .operations(Operation::Create)
-        .set_operation_statuses(Some(states.to_vec()).filter(|states| !states.is_empty()))
-        .build();
-    let filter = &filter;
+/// Whether a part of an identifier is, or ends with, a word of the program's (`logs`, `arn:aws:sns:us-west-2:123456789012:logs`): then it may be a name
+/// that the program gave, and another object may have. Some services keep names in lower case.
+fn is_named(state: &Value, identifier: &str) -> bool {
+    let ends = |word: &str| {
+        let (identifier, word) = (identifier.to_lowercase(), word.to_lowercase());
+        let begins = |rest: &str| rest.is_empty() || rest.ends_with([':', '/']);
+        !word.is_empty() && identifier.split('|').any(|part| part.strip_suffix(word.as_str()).is_some_and(begins))
+    };
+    match state.expose() {
+        Value::String(word) => ends(word),
+        Value::Int(number) => ends(&number.to_string()),
+        Value::List(items) => items.iter().any(|item| is_named(item, identifier)),
+        Value::Map(fields) => fields.iter().any(|(_, value)| is_named(value, identifier)),
+        _ => false,
+    }
+}
+
+/// Requests of the last days that make objects of a type, in every state.
+async fn requests(cc: &CloudControl, kind: &str) -> Result<Vec<ProgressEvent>, CloudError> {
+    let filter = &ResourceRequestStatusFilter::builder().operations(Operation::Create).build();
     let all = batch::pages(|token| async move {
         let request = cc
             .list_resource_requests()
@@ -514,6 +559,17 @@ mod tests {
         assert!(!put(&mut document, &["Name".into(), "x".into()], &Value::Null));
         assert_eq!(part(&document, "/L/0/k"), Some(&Value::String("y".into())));
         assert_eq!(part(&document, "/L/1/k"), None);
+    }
+
+    #[test]
+    fn a_name_is_told_from_an_identifier_of_awss() {
+        let state = value(r#"{"Name":"Logs-of-mine","Port":80,"Tags":[{"Key":"team","Value":""}]}"#);
+        for named in ["logs-of-mine", "arn:aws:sns:us-west-2:1:Logs-of-mine", "https://q/1/Logs-of-mine", "x|80"] {
+            assert!(is_named(&state, named), "{named}");
+        }
+        for given in ["vpc-0a80", "logs-of-mine-1a2b", "x|8080", ""] {
+            assert!(!is_named(&state, given), "{given}");
+        }
     }
 
     #[test]

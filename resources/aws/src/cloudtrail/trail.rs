@@ -170,6 +170,7 @@ impl Manage for Trail {
         let cloudtrail = &aws.cloudtrail(cx).await?;
         let mut outputs = None;
         if changes_trail(change) {
+            let (log_group, log_role) = logs(want, change);
             let request = cloudtrail
                 .update_trail()
                 .name(id)
@@ -179,8 +180,8 @@ impl Manage for Trail {
                 .set_include_global_service_events(flag(change.include_global_service_events.as_ref()))
                 .set_is_multi_region_trail(flag(change.is_multi_region_trail.as_ref()))
                 .set_enable_log_file_validation(flag(change.enable_log_file_validation.as_ref()))
-                .set_cloud_watch_logs_log_group_arn(next(change.cloud_watch_logs_log_group_arn.as_ref()))
-                .set_cloud_watch_logs_role_arn(next(change.cloud_watch_logs_role_arn.as_ref()))
+                .set_cloud_watch_logs_log_group_arn(log_group)
+                .set_cloud_watch_logs_role_arn(log_role)
                 .set_kms_key_id(next(change.kms_key_id.as_ref()))
                 .set_is_organization_trail(flag(change.is_organization_trail.as_ref()))
                 .set_recursive_logging(flag(change.recursive_logging.as_ref()));
@@ -354,6 +355,17 @@ fn changes_trail(change: &TrailChange) -> bool {
         || change.recursive_logging.is_some()
 }
 
+/// The log group and the role as UpdateTrail takes them: if one changes, it wants to be told the other as well.
+fn logs(want: &TrailResolved, change: &TrailChange) -> (Option<String>, Option<String>) {
+    let group = next(change.cloud_watch_logs_log_group_arn.as_ref());
+    let role = next(change.cloud_watch_logs_role_arn.as_ref());
+    if group.is_none() && role.is_none() {
+        return (None, None);
+    }
+    let group = group.or_else(|| text(want.cloud_watch_logs_log_group_arn.as_ref()));
+    (group, role.or_else(|| text(want.cloud_watch_logs_role_arn.as_ref())))
+}
+
 /// What a text is to become; empty to be taken away.
 fn next<T: ToString>(change: Option<&FieldChange<T>>) -> Option<String> {
     change.map(|change| change.after.as_ref().map(T::to_string).unwrap_or_default())
@@ -379,7 +391,9 @@ async fn read(
     trail: &Shown,
     tags: TagMap,
 ) -> Result<Found<Trail>, CloudError> {
-    let Some(made) = created(target.id, trail.trail_arn(), trail.sns_topic_arn()) else { return Ok(Found::Gone) };
+    let made = created(target.id, trail.trail_arn(), trail.sns_topic_arn());
+    let nameless = || format!("the answer holds the trail {} without an ARN", target.id);
+    let made = made.ok_or_else(|| cloudtrail.unexpected("DescribeTrails", nameless()))?;
     let mut fields = fields(target, trail, tags);
     if target.wants("is_logging") {
         let request = cloudtrail.get_trail_status().name(target.id);

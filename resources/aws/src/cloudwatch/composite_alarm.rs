@@ -12,7 +12,9 @@ use phx_model::typed::Tags;
 use phx_model::{CloudError, Input, Outputs, Resource};
 
 use super::metric_alarm_blocks::{self as blocks, ActionConfiguration};
-use super::{CloudWatch, actions, actions_of, alarm_arn, created_tags, delete_alarm, list_tags, text, update_tags};
+use super::{
+    CloudWatch, actions, actions_of, alarm_arn, created_tags, delete_alarm, kept, list_tags, text, update_tags,
+};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
@@ -115,13 +117,8 @@ impl Manage for CompositeAlarm {
     ) -> Result<Option<CompositeAlarmOutputs>, CloudError> {
         let cloudwatch = &aws.cloudwatch(cx).await?;
         if !only_tags(change) {
-            let mut want = want.clone();
-            if want.actions_enabled.is_none() {
-                // Whoever switched the actions off for a night has them off.
-                let there = describe(cloudwatch, [id]).await?;
-                want.actions_enabled = there.get(id).and_then(|a| a.actions_enabled);
-            }
-            let request = put(cloudwatch, &want);
+            let there = describe(cloudwatch, [id]).await?;
+            let request = put(cloudwatch, &with_what_is_left_alone(want, change, there.get(id)));
             cloudwatch.write_idempotent("PutCompositeAlarm", || request.clone().send()).await?;
         }
         update_tags(cloudwatch, &alarm_arn(aws, cx, id).await?, change.tags.as_ref()).await?;
@@ -168,6 +165,34 @@ async fn describe(
 fn only_tags(change: &CompositeAlarmChange) -> bool {
     let rest = CompositeAlarmChange { tags: None, ..change.clone() };
     format!("{rest:?}") == format!("{:?}", CompositeAlarmChange::default())
+}
+
+/// PutCompositeAlarm replaces the whole alarm: what the program never set is sent as it is.
+fn with_what_is_left_alone(
+    want: &CompositeAlarmResolved,
+    change: &CompositeAlarmChange,
+    there: Option<&sdk::CompositeAlarm>,
+) -> CompositeAlarmResolved {
+    let mut want = want.clone();
+    let Some(there) = there else { return want };
+    // Whoever switched the actions off for a night has them off.
+    want.actions_enabled = want.actions_enabled.or(there.actions_enabled);
+    kept(&mut want.alarm_description, change.alarm_description.as_ref(), text(there.alarm_description()));
+    kept(&mut want.ok_actions, change.ok_actions.as_ref(), actions_of(there.ok_actions()));
+    kept(&mut want.alarm_actions, change.alarm_actions.as_ref(), actions_of(there.alarm_actions()));
+    let actions = actions_of(there.insufficient_data_actions());
+    kept(&mut want.insufficient_data_actions, change.insufficient_data_actions.as_ref(), actions);
+    kept(&mut want.actions_suppressor, change.actions_suppressor.as_ref(), text(there.actions_suppressor()));
+    // These go with a suppressor only.
+    if want.actions_suppressor.is_some() {
+        let (wait, extension) = (there.actions_suppressor_wait_period, there.actions_suppressor_extension_period);
+        kept(&mut want.actions_suppressor_wait_period, change.actions_suppressor_wait_period.as_ref(), wait);
+        let change = change.actions_suppressor_extension_period.as_ref();
+        kept(&mut want.actions_suppressor_extension_period, change, extension);
+    }
+    let told = there.action_configuration().and_then(blocks::from_action_configuration);
+    kept(&mut want.action_configuration, change.action_configuration.as_ref(), told);
+    want
 }
 
 fn put(

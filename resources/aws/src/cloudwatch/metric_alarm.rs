@@ -16,7 +16,9 @@ use super::metric_alarm_blocks::{
     self as blocks, ActionConfiguration, Dimension, EvaluationCriteria, EvaluationWindow, MetricDataQuery,
     WarmUpConfiguration,
 };
-use super::{CloudWatch, actions, actions_of, alarm_arn, created_tags, delete_alarm, list_tags, text, update_tags};
+use super::{
+    CloudWatch, actions, actions_of, alarm_arn, created_tags, delete_alarm, kept, list_tags, text, update_tags,
+};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
@@ -155,7 +157,7 @@ impl Manage for MetricAlarm {
         if !only_tags(change) {
             let there = describe(cloudwatch, [id]).await?;
             let there = there.get(id).map(|alarm| fields(None, alarm, TagMap::new()));
-            let request = put(cloudwatch, &with_what_is_left_alone(want, there.as_ref()));
+            let request = put(cloudwatch, &with_what_is_left_alone(want, change, there));
             cloudwatch.write_idempotent("PutMetricAlarm", || request.clone().send()).await?;
         }
         update_tags(cloudwatch, &alarm_arn(aws, cx, id).await?, change.tags.as_ref()).await?;
@@ -207,20 +209,44 @@ fn only_tags(change: &MetricAlarmChange) -> bool {
     format!("{rest:?}") == format!("{:?}", MetricAlarmChange::default())
 }
 
-/// PutMetricAlarm replaces the whole alarm: fields that the program leaves to AWS, or to whoever switches the actions off for a night, are sent
-/// as they are.
-fn with_what_is_left_alone(want: &MetricAlarmResolved, there: Option<&MetricAlarmResolved>) -> MetricAlarmResolved {
+/// PutMetricAlarm replaces the whole alarm: fields that the program leaves to AWS, or to whoever switches the actions off for a night or adds a
+/// description, are sent as they are.
+fn with_what_is_left_alone(
+    want: &MetricAlarmResolved,
+    change: &MetricAlarmChange,
+    there: Option<MetricAlarmResolved>,
+) -> MetricAlarmResolved {
     let mut want = want.clone();
-    if let Some(there) = there {
-        want.actions_enabled = want.actions_enabled.or(there.actions_enabled);
-        want.treat_missing_data = want.treat_missing_data.or_else(|| there.treat_missing_data.clone());
-        // Only percentiles have it, and AWS refuses it with anything else.
-        if want.extended_statistic.is_some() {
-            let there = there.evaluate_low_sample_count_percentile.clone();
-            want.evaluate_low_sample_count_percentile = want.evaluate_low_sample_count_percentile.or(there);
-        }
-        if want.evaluation_criteria.is_some() {
-            want.evaluation_interval = want.evaluation_interval.or(there.evaluation_interval);
+    let Some(there) = there else { return want };
+    want.actions_enabled = want.actions_enabled.or(there.actions_enabled);
+    want.treat_missing_data = want.treat_missing_data.or(there.treat_missing_data);
+    // Only percentiles have it, and AWS refuses it with anything else.
+    if want.extended_statistic.is_some() {
+        let there = there.evaluate_low_sample_count_percentile;
+        want.evaluate_low_sample_count_percentile = want.evaluate_low_sample_count_percentile.or(there);
+    }
+    if want.evaluation_criteria.is_some() {
+        want.evaluation_interval = want.evaluation_interval.or(there.evaluation_interval);
+    }
+    kept(&mut want.alarm_description, change.alarm_description.as_ref(), there.alarm_description);
+    kept(&mut want.ok_actions, change.ok_actions.as_ref(), there.ok_actions);
+    kept(&mut want.alarm_actions, change.alarm_actions.as_ref(), there.alarm_actions);
+    let there_actions = there.insufficient_data_actions;
+    kept(&mut want.insufficient_data_actions, change.insufficient_data_actions.as_ref(), there_actions);
+    kept(&mut want.action_configuration, change.action_configuration.as_ref(), there.action_configuration);
+    // What goes with a metric, with several or with a query is of no use where that becomes another of them.
+    let same = want.metric_name == there.metric_name
+        && want.namespace == there.namespace
+        && want.metrics.is_some() == there.metrics.is_some()
+        && want.evaluation_criteria.is_some() == there.evaluation_criteria.is_some();
+    if same {
+        kept(&mut want.dimensions, change.dimensions.as_ref(), there.dimensions);
+        kept(&mut want.unit, change.unit.as_ref(), there.unit);
+        kept(&mut want.evaluation_window, change.evaluation_window.as_ref(), there.evaluation_window);
+        kept(&mut want.warm_up_configuration, change.warm_up_configuration.as_ref(), there.warm_up_configuration);
+        // It is never more than there are data points to look at.
+        if change.evaluation_periods.is_none() {
+            kept(&mut want.datapoints_to_alarm, change.datapoints_to_alarm.as_ref(), there.datapoints_to_alarm);
         }
     }
     want

@@ -128,6 +128,14 @@ async fn update_tags(
     Ok(())
 }
 
+/// A field in a call that replaces the whole alarm: one that the program does not set, and that it did not set before either, stays as somebody
+/// else set it.
+fn kept<T>(want: &mut Option<T>, change: Option<&FieldChange<T>>, there: Option<T>) {
+    if want.is_none() && change.is_none() {
+        *want = there;
+    }
+}
+
 /// The ARNs of a list of actions, as the API takes them.
 fn actions(arns: Option<&Vec<Arn>>) -> Option<Vec<String>> {
     arns.map(|arns| arns.iter().map(Arn::to_string).collect())

@@ -8,7 +8,7 @@ use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::{Block, CloudError, Input, Outputs, Resource};
 
-use super::{Config, DEFAULT};
+use super::{Config, DEFAULT, kept};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::ids::BucketName;
@@ -92,12 +92,23 @@ impl Manage for DeliveryChannel {
     async fn update(
         aws: &Aws,
         cx: &Cx,
-        _: &str,
+        id: &str,
         want: &DeliveryChannelResolved,
-        _: &DeliveryChannelChange,
+        change: &DeliveryChannelChange,
     ) -> Result<Option<DeliveryChannelOutputs>, CloudError> {
-        // The call sets the whole channel, of which AWS fills in nothing.
-        put(&aws.config(cx).await?, cx, want).await?;
+        let config = &aws.config(cx).await?;
+        let channels = describe(config).await?;
+        let mut next = want.clone();
+        // The call sets the whole channel: what the program never set is sent as somebody else set it.
+        if let Some(there) = channels.iter().find(|c| c.name() == Some(id)).map(fields) {
+            kept(&mut next.s3_key_prefix, change.s3_key_prefix.as_ref(), there.s3_key_prefix);
+            kept(&mut next.s3_kms_key_arn, change.s3_kms_key_arn.as_ref(), there.s3_kms_key_arn);
+            kept(&mut next.sns_topic_arn, change.sns_topic_arn.as_ref(), there.sns_topic_arn);
+            let (change, there) =
+                (change.config_snapshot_delivery_properties.as_ref(), there.config_snapshot_delivery_properties);
+            kept(&mut next.config_snapshot_delivery_properties, change, there);
+        }
+        put(config, cx, &next).await.map_err(explain)?;
         Ok(None)
     }
 

@@ -43,6 +43,14 @@ fn incomplete(error: impl std::fmt::Display) -> CloudError {
     CloudError::local(ErrorKind::Invalid, error.to_string())
 }
 
+/// A field in a call that replaces the whole object: one that the program does not set, and that it did not set before either, stays as somebody
+/// else set it.
+fn kept<T>(want: &mut Option<T>, change: Option<&FieldChange<T>>, there: Option<T>) {
+    if want.is_none() && change.is_none() {
+        *want = there;
+    }
+}
+
 fn to_sdk(tags: BTreeMap<String, String>) -> Vec<Tag> {
     tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }

@@ -193,11 +193,16 @@ impl Manage for Recorder {
         let recorders = describe(config).await?;
         let there = recorders.iter().find(|r| r.name() == Some(id));
         if change.role_arn.is_some() || change.recording_group.is_some() || change.recording_mode.is_some() {
-            // The call sets all of it: what is not wished for is sent as it is there.
-            let there = there.map(|r| fields(r, None, TagMap::new()));
+            // The call sets all of it: what does not change is sent as it is there, with the parts that the program does not set.
             let mut next = want.clone();
-            next.recording_group = next.recording_group.or(there.as_ref().and_then(|t| t.recording_group.clone()));
-            next.recording_mode = next.recording_mode.or(there.and_then(|t| t.recording_mode));
+            if let Some(there) = there.map(|r| fields(r, None, TagMap::new())) {
+                if change.recording_group.is_none() {
+                    next.recording_group = there.recording_group.or(next.recording_group);
+                }
+                if change.recording_mode.is_none() {
+                    next.recording_mode = there.recording_mode.or(next.recording_mode);
+                }
+            }
             let request = config.put_configuration_recorder().configuration_recorder(recorder(&next)?);
             let send = || config.write_idempotent("PutConfigurationRecorder", || request.clone().send());
             wait::eventually(cx, UNTIL_KNOWN, unknown_role, send).await?;

@@ -14,7 +14,7 @@ use phx_model::value::Json;
 use phx_model::{CloudError, Input, Outputs, Resource};
 
 use super::rule_blocks::{self as blocks, EvaluationMode, EvaluationModeResolved, Scope, Source};
-use super::{Config, to_sdk};
+use super::{Config, kept, to_sdk};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
@@ -135,7 +135,10 @@ impl Manage for Rule {
         change: &RuleChange,
     ) -> Result<Option<RuleOutputs>, CloudError> {
         let config = &aws.config(cx).await?;
-        let there = one(config, id).await?;
+        let there = one(config, id).await?.ok_or_else(|| CloudError {
+            kind: ErrorKind::NotFound,
+            ..config.unexpected("DescribeConfigRules", format!("there is no rule {id}"))
+        })?;
         let only_tags = change.description.is_none()
             && change.scope.is_none()
             && change.source.is_none()
@@ -143,18 +146,11 @@ impl Manage for Rule {
             && change.maximum_execution_frequency.is_none()
             && change.evaluation_modes.is_none();
         if !only_tags {
-            // The call sets the whole rule: what AWS filled in is sent as it is there.
-            let mut next = rule(want)?;
-            if let Some(there) = &there {
-                next.maximum_execution_frequency =
-                    next.maximum_execution_frequency.or_else(|| there.maximum_execution_frequency.clone());
-                next.evaluation_modes = next.evaluation_modes.or_else(|| there.evaluation_modes.clone());
-            }
-            let request = config.put_config_rule().config_rule(next);
+            let request = config.put_config_rule().config_rule(rule(&with_what_is_left_alone(want, change, &there))?);
             let send = || config.write_idempotent("PutConfigRule", || request.clone().send());
             wait::eventually(cx, UNTIL_KNOWN, passing, send).await.map_err(explain)?;
         }
-        if let Some(arn) = there.as_ref().and_then(|r| r.config_rule_arn()) {
+        if let Some(arn) = there.config_rule_arn() {
             super::update_tags(config, arn, change.tags.as_ref()).await?;
         }
         Ok(None)
@@ -215,9 +211,9 @@ fn explain(error: CloudError) -> CloudError {
     }
 }
 
-/// Whether a rule is being deleted.
+/// Whether a rule is being deleted. One whose results are being deleted stays.
 fn is_going(rule: &sdk::ConfigRule) -> bool {
-    matches!(rule.config_rule_state(), Some(sdk::ConfigRuleState::Deleting | sdk::ConfigRuleState::DeletingResults))
+    matches!(rule.config_rule_state(), Some(sdk::ConfigRuleState::Deleting))
 }
 
 async fn list(config: &Config) -> Result<Vec<sdk::ConfigRule>, CloudError> {
@@ -265,6 +261,26 @@ fn created(name: &str, id: Option<&str>, arn: Option<&str>) -> Created<Rule> {
     Created { id: name.to_owned(), outputs, complete: false }
 }
 
+/// PutConfigRule sets the whole rule: what AWS filled in, and what the program never set, is sent as it is there.
+fn with_what_is_left_alone(want: &RuleResolved, change: &RuleChange, there: &sdk::ConfigRule) -> RuleResolved {
+    let mut next = want.clone();
+    let frequency = there.maximum_execution_frequency().map(|f| f.as_str().to_owned());
+    next.maximum_execution_frequency = next.maximum_execution_frequency.or(frequency);
+    next.evaluation_modes = next.evaluation_modes.or(modes(there));
+    kept(&mut next.description, change.description.as_ref(), description(there));
+    if let (Some(next), Some(there)) =
+        (&mut next.source.custom_policy_details, there.source().and_then(|s| s.custom_policy_details()))
+    {
+        next.enable_debug_log_delivery = next.enable_debug_log_delivery.or(Some(there.enable_debug_log_delivery()));
+    }
+    // Another rule has parameters and a scope of its own.
+    if change.source.is_none() {
+        kept(&mut next.scope, change.scope.as_ref(), there.scope().and_then(blocks::scope_of));
+        kept(&mut next.input_parameters, change.input_parameters.as_ref(), parameters(there));
+    }
+    next
+}
+
 fn rule(want: &RuleResolved) -> Result<sdk::ConfigRule, CloudError> {
     let mode =
         |m: &EvaluationModeResolved| sdk::EvaluationModeConfiguration::builder().mode(m.mode.as_str().into()).build();
@@ -279,19 +295,34 @@ fn rule(want: &RuleResolved) -> Result<sdk::ConfigRule, CloudError> {
         .build())
 }
 
-fn present(rule: &sdk::ConfigRule, policy: Option<String>, tags: TagMap) -> Found<Rule> {
-    let (Some(name), Some(source)) = (rule.config_rule_name(), rule.source()) else { return Found::Gone };
+fn description(rule: &sdk::ConfigRule) -> Option<String> {
+    rule.description.clone().filter(|d| !d.is_empty())
+}
+
+fn parameters(rule: &sdk::ConfigRule) -> Option<Json> {
+    forms::document(rule.input_parameters()).filter(|json| !json.0.is_empty())
+}
+
+fn modes(rule: &sdk::ConfigRule) -> Option<Vec<EvaluationModeResolved>> {
     let mode =
         |m: &sdk::EvaluationModeConfiguration| Some(EvaluationModeResolved { mode: m.mode()?.as_str().to_owned() });
-    let modes: Vec<_> = rule.evaluation_modes().iter().filter_map(mode).collect();
+    Some(rule.evaluation_modes().iter().filter_map(mode).collect()).filter(|modes: &Vec<_>| !modes.is_empty())
+}
+
+fn present(rule: &sdk::ConfigRule, policy: Option<String>, tags: TagMap) -> Found<Rule> {
+    let (Some(name), Some(source)) = (rule.config_rule_name(), rule.source()) else {
+        let name = rule.config_rule_name().unwrap_or_default();
+        let message = format!("the answer does not say what the rule {name} is");
+        return Found::Failed(CloudError::local(ErrorKind::Other, message));
+    };
     let fields = RuleResolved {
         config_rule_name: name.to_owned(),
-        description: rule.description.clone().filter(|d| !d.is_empty()),
+        description: description(rule),
         scope: rule.scope().and_then(blocks::scope_of),
         source: blocks::source_of(source, policy),
-        input_parameters: forms::document(rule.input_parameters()).filter(|json| !json.0.is_empty()),
+        input_parameters: parameters(rule),
         maximum_execution_frequency: rule.maximum_execution_frequency().map(|f| f.as_str().to_owned()),
-        evaluation_modes: (!modes.is_empty()).then_some(modes),
+        evaluation_modes: modes(rule),
         tags,
     };
     Found::present(fields, created(name, rule.config_rule_id(), rule.config_rule_arn()).outputs)

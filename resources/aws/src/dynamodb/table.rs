@@ -198,7 +198,8 @@ impl Manage for Table {
             changes::put_recovery(dynamodb, cx, id, Some(recovery)).await?;
         }
         if want.replicas.is_some() || want.global_table_witnesses.is_some() {
-            changes::update_replicas(dynamodb, cx, id, &aws.region(&cx.provider).await?, want).await?;
+            let (region, all_new) = (aws.region(&cx.provider).await?, TableChange::default());
+            changes::update_replicas(dynamodb, cx, id, &region, want, &all_new).await?;
             table = settled(dynamodb, cx, id).await?;
         }
         Ok(outputs(&table))
@@ -237,7 +238,7 @@ impl Manage for Table {
         }
     }
 
-    async fn delete(aws: &Aws, cx: &Cx, id: &str, _was: Option<&TableResolved>) -> Result<(), CloudError> {
+    async fn delete(aws: &Aws, cx: &Cx, id: &str, was: Option<&TableResolved>) -> Result<(), CloudError> {
         let dynamodb = &aws.dynamodb(cx).await?;
         let Some(table) = describe(dynamodb, id).await? else { return Ok(()) };
         if table.deletion_protection_enabled() == Some(true) {
@@ -245,7 +246,9 @@ impl Manage for Table {
                 .hint("set deletion_protection_enabled to false first"));
         }
         if table.table_status() != Some(&sdk::TableStatus::Deleting) {
-            changes::remove_replicas(dynamodb, cx, id, &aws.region(&cx.provider).await?, &table).await?;
+            let region = aws.region(&cx.provider).await?;
+            copies_are_own(&table, &region, was)?;
+            changes::remove_replicas(dynamodb, cx, id, &region, &table).await?;
             let request = dynamodb.delete_table().table_name(id);
             let send = || dynamodb.write_idempotent("DeleteTable", || request.clone().send());
             let busy =
@@ -335,6 +338,20 @@ fn all_used(there: &sdk::TableDescription, want: &TableResolved) -> Result<(), C
         }
         None => Ok(()),
     }
+}
+
+/// The copies go with the table, but not those of which the program never said anything: they are tables of their own with all of the data.
+fn copies_are_own(there: &sdk::TableDescription, home: &str, was: Option<&TableResolved>) -> Result<(), CloudError> {
+    let own = |region: &str| was.is_none_or(|was| was.replicas.iter().flatten().any(|r| r.region_name == region));
+    let copies = from_replicas(there.replicas(), home, None);
+    let others: Vec<&str> = copies.iter().map(|r| r.region_name.as_str()).filter(|region| !own(region)).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let name = there.table_name().unwrap_or_default();
+    let message = format!("the table {name} has copies that the program does not name, in {}", others.join(", "));
+    Err(CloudError::local(ErrorKind::InUse, message)
+        .hint("delete them first, or name them in replicas and run `phx up` before deleting the table"))
 }
 
 async fn read(dynamodb: &DynamoDb, region: &str, target: &Target<'_>) -> Found<Table> {

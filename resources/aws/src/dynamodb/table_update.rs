@@ -154,7 +154,10 @@ pub(super) async fn update(
         update_capacity(dynamodb, cx, name, want, change).await?;
     }
     if let Some(warm) = set(change.warm_throughput.as_ref()) {
-        step(dynamodb, cx, name, dynamodb.update_table().warm_throughput(to_warm(warm))).await?;
+        let table = settled(dynamodb, cx, name).await?;
+        let there = table.warm_throughput().map(|w| (w.read_units_per_second(), w.write_units_per_second()));
+        let warm = to_warm(&at_least(warm, there.unwrap_or_default()));
+        step(dynamodb, cx, name, dynamodb.update_table().warm_throughput(warm)).await?;
     }
     if indexes {
         update_indexes(dynamodb, cx, name, want, wished).await?;
@@ -165,7 +168,7 @@ pub(super) async fn update(
     }
     if change.replicas.is_some() || change.global_table_witnesses.is_some() || change.multi_region_consistency.is_some()
     {
-        update_replicas(dynamodb, cx, name, home, want).await?;
+        update_replicas(dynamodb, cx, name, home, want, change).await?;
     }
     Ok(())
 }
@@ -222,6 +225,18 @@ async fn update_capacity(
     }
     if !provisioned && change.on_demand_throughput.is_some() {
         request = request.on_demand_throughput(to_on_demand(want.on_demand_throughput.as_ref()));
+    }
+    // A call that says nothing is refused, in words that do not tell why.
+    if mode.is_none() && request.get_provisioned_throughput().is_none() && request.get_on_demand_throughput().is_none()
+    {
+        let (field, mode) = match provisioned {
+            true if want.on_demand_throughput.is_none() => return Ok(()),
+            true => ("on_demand_throughput", "PROVISIONED"),
+            false => ("provisioned_throughput", "PAY_PER_REQUEST"),
+        };
+        let message = format!("{field} means nothing to the table {name}, whose billing mode is {mode}");
+        return Err(CloudError::local(ErrorKind::Invalid, message)
+            .hint(format!("leave {field} out, or set another billing_mode with it")));
     }
     step(dynamodb, cx, name, request).await.map(drop)
 }
@@ -284,7 +299,22 @@ fn adjusted(
             || more(want.write_units_per_second, there.and_then(|t| t.write_units_per_second))
     });
     let any = provisioned || on_demand || warm;
+    let warmer = want.warm_throughput.as_ref().map(|want| {
+        let there = there.warm_throughput.as_ref().map(|t| (t.read_units_per_second, t.write_units_per_second));
+        at_least(want, there.unwrap_or_default())
+    });
+    let want = &GlobalSecondaryIndexResolved { warm_throughput: warmer, ..want.clone() };
     any.then(|| update_index(want, provisioned, on_demand, warm)).transpose()
+}
+
+/// What is wished, but no less than what is there: it is never lowered, and a call that would lower one part is refused for the other too.
+fn at_least(want: &WarmThroughputResolved, (read, write): (Option<i64>, Option<i64>)) -> WarmThroughputResolved {
+    WarmThroughputResolved {
+        read_units_per_second: want.read_units_per_second.max(read.filter(|_| want.read_units_per_second.is_some())),
+        write_units_per_second: want
+            .write_units_per_second
+            .max(write.filter(|_| want.write_units_per_second.is_some())),
+    }
 }
 
 fn update_index(
@@ -318,22 +348,40 @@ fn create_index(want: &GlobalSecondaryIndexResolved) -> Result<sdk::GlobalSecond
 }
 
 /// Brings the copies in other regions to what is wished. Strong consistency is chosen in the call that makes them all; otherwise it is one copy a
-/// call.
+/// call. Copies and witnesses of which the program never said anything are somebody else's, and stay.
 pub(super) async fn update_replicas(
     dynamodb: &DynamoDb,
     cx: &Cx,
     name: &str,
     home: &str,
     want: &TableResolved,
+    change: &TableChange,
 ) -> Result<(), CloudError> {
     let table = settled(dynamodb, cx, name).await?;
     let there = from_replicas(table.replicas(), home, None);
     let wished = want.replicas.as_deref().unwrap_or_default();
     let region = |replica: &ReplicaResolved| replica.region_name.clone();
-    let (have, wanted): (BTreeSet<String>, BTreeSet<String>) =
-        (there.iter().map(region).collect(), wished.iter().map(region).collect());
+    let have: BTreeSet<String> = there.iter().map(region).collect();
+    let wanted: BTreeSet<String> = match want.replicas.is_some() || change.replicas.is_some() {
+        true => wished.iter().map(region).collect(),
+        false => have.clone(),
+    };
     let witnesses: BTreeSet<&str> = table.global_table_witnesses().iter().filter_map(|w| w.region_name()).collect();
-    let watching: BTreeSet<&str> = want.global_table_witnesses.iter().flatten().map(String::as_str).collect();
+    let watching: BTreeSet<&str> =
+        match want.global_table_witnesses.is_some() || change.global_table_witnesses.is_some() {
+            true => want.global_table_witnesses.iter().flatten().map(String::as_str).collect(),
+            false => witnesses.clone(),
+        };
+    if let Some(consistency) = set(change.multi_region_consistency.as_ref())
+        && !have.is_empty()
+        && table.multi_region_consistency().map_or("EVENTUAL", |c| c.as_str()) != consistency
+    {
+        let regions = have.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let message =
+            format!("the table {name} has copies in {regions}, and how they agree is chosen when they are made");
+        return Err(CloudError::local(ErrorKind::Invalid, message)
+            .hint("take multi_region_consistency back, or take the copies away first and make them anew"));
+    }
 
     let mut removed: Vec<_> = have.difference(&wanted).map(|r| delete_replica(r)).collect::<Result<_, _>>()?;
     let dismissed: Vec<_> = witnesses.difference(&watching).map(|r| delete_witness(r)).collect::<Result<_, _>>()?;

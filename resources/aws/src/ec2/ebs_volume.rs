@@ -9,6 +9,7 @@ use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::typed::{Input, Tags};
+use phx_model::value::Value;
 use phx_model::{CloudError, Outputs, Resource};
 
 use super::describe::{self, by, by_intent};
@@ -84,7 +85,8 @@ impl Manage for EbsVolume {
         let ec2 = &aws.ec2(cx).await?;
         let place = Place::of(aws, cx).await?;
         let volumes = describe::volumes(ec2, by("volume-id", targets.iter().map(|t| t.id))).await?;
-        let mut found = align(targets, volumes, |volume| volume.volume_id(), |_, volume| present(&place, volume));
+        let mut found =
+            align(targets, volumes, |volume| volume.volume_id(), |target, volume| present(&place, target, volume));
         // This one attribute takes a call for each volume. One that is being adopted is not asked: what the program sets is set on it.
         let asked: Vec<(usize, &str)> = targets
             .iter()
@@ -236,7 +238,7 @@ fn outputs(place: &Place, volume: &sdk::Volume) -> Option<EbsVolumeOutputs> {
     })
 }
 
-fn present(place: &Place, volume: &sdk::Volume) -> Found<EbsVolume> {
+fn present(place: &Place, target: &Target<'_>, volume: &sdk::Volume) -> Found<EbsVolume> {
     if is_over(state(volume)) {
         return Found::Gone;
     }
@@ -250,7 +252,7 @@ fn present(place: &Place, volume: &sdk::Volume) -> Found<EbsVolume> {
         iops: volume.iops(),
         throughput: volume.throughput(),
         encrypted: volume.encrypted(),
-        kms_key_id: text(volume.kms_key_id()).map(Arn::new),
+        kms_key_id: text(volume.kms_key_id()).map(|key| key_as_set(target, key)),
         snapshot_id: text(volume.snapshot_id()),
         outpost_arn: text(volume.outpost_arn()).map(Arn::new),
         multi_attach_enabled: volume.multi_attach_enabled(),
@@ -259,6 +261,15 @@ fn present(place: &Place, volume: &sdk::Volume) -> Found<EbsVolume> {
         tags: tagging::read(volume.tags()),
     };
     Found::present(fields, outputs)
+}
+
+/// The key as the program named it, if it named it by an alias or by its id alone: AWS answers with the key's ARN, and a difference would put
+/// an empty volume in this one's place. Where an alias leads is not asked: a volume keeps the key that it was made with.
+fn key_as_set(target: &Target<'_>, there: String) -> Arn {
+    let set = target.inputs.get("kms_key_id").and_then(Value::as_str);
+    let same = |set: &&str| set.contains("alias/") || there.ends_with(&format!(":key/{set}"));
+    let named = set.filter(same).map(str::to_owned);
+    Arn::new(named.unwrap_or(there))
 }
 
 async fn one(ec2: &Ec2, id: &str) -> Result<Option<sdk::Volume>, CloudError> {

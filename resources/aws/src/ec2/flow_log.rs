@@ -276,7 +276,11 @@ fn resource_type(id: &str) -> Option<&'static str> {
 }
 
 fn present(target: &Target<'_>, log: &sdk::FlowLog) -> Found<FlowLog> {
-    let (Some(id), Some(resource)) = (log.flow_log_id(), log.resource_id()) else { return Found::Gone };
+    let Some(id) = log.flow_log_id() else { return Found::Gone };
+    let Some(resource) = log.resource_id() else {
+        let message = format!("the answer does not name what {id} watches");
+        return Found::Failed(CloudError::local(ErrorKind::Other, message));
+    };
     let set = target.inputs.get("resource_type").and_then(Value::as_str);
     let options = log.destination_options().map(|options| FlowLogDestinationOptionsResolved {
         file_format: options.file_format().map(|f| f.as_str().to_owned()),

@@ -2,7 +2,9 @@
 
 use phx_model::Block;
 use phx_model::typed::Input;
+use phx_model::value::Value;
 
+use super::launch_template_blocks::moment;
 use super::{LaunchTemplateId, NetworkInterfaceId, SecurityGroupId, SubnetId};
 use crate::arn::Arn;
 use crate::ids::InstanceProfileName;
@@ -123,7 +125,7 @@ pub struct InstanceMarketOptions {
 #[derive(Clone, Debug, Block)]
 pub struct InstanceSpotOptions {
     /// The most that is paid for an hour, in dollars. AWS recommends to leave it out. AWS's default: the price on demand.
-    #[field(cloud_default)]
+    #[field(cloud_default, normalize = price)]
     pub max_price: Option<Input<String>>,
     /// `one-time` or `persistent`. AWS's default: `one-time`.
     #[field(cloud_default)]
@@ -132,7 +134,7 @@ pub struct InstanceSpotOptions {
     #[field(cloud_default)]
     pub block_duration_minutes: Option<Input<i32>>,
     /// Until when a persistent request stands: `2030-01-01T00:00:00Z`.
-    #[field(cloud_default)]
+    #[field(cloud_default, normalize = moment)]
     pub valid_until: Option<Input<String>>,
     /// `terminate`, `stop` or `hibernate`; the last two for persistent requests. AWS's default: `terminate`.
     #[field(cloud_default)]
@@ -400,4 +402,23 @@ pub struct InstanceSecondaryInterface {
     /// How many private IPv4 addresses AWS shall choose.
     #[field(cloud_default)]
     pub private_ip_address_count: Option<Input<i32>>,
+}
+
+/// What stands for a price: AWS tells `0.05` as `0.050000`, and another price would make another instance.
+fn price(value: &Value) -> Value {
+    let number = value.as_str().and_then(|text| text.trim().parse::<f64>().ok()).filter(|number| number.is_finite());
+    number.map_or_else(|| value.clone(), |number| Value::String(number.to_string().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_a_number() {
+        let of = |text: &str| price(&Value::String(text.into()));
+        assert_eq!(of("0.05"), of("0.050000"));
+        assert_ne!(of("0.05"), of("0.06"));
+        assert_eq!(of("cheap"), Value::String("cheap".into()));
+    }
 }

@@ -78,9 +78,13 @@ fn change(
     fn differs<T: PartialEq>(want: &Option<T>, now: &Option<T>) -> bool {
         want.is_some() && want != now
     }
+    let other_key = match (&ebs.kms_key_id, &now.kms_key_id) {
+        (Some(named), Some(there)) => !instance_read::is_key(named, there),
+        (named, _) => named.is_some(),
+    };
     let fixed = [
         ("encrypted", differs(&ebs.encrypted, &now.encrypted)),
-        ("kms_key_id", differs(&ebs.kms_key_id, &now.kms_key_id)),
+        ("kms_key_id", other_key),
         ("snapshot_id", differs(&ebs.snapshot_id, &now.snapshot_id)),
         ("outpost_arn", differs(&ebs.outpost_arn, &now.outpost_arn)),
         ("ebs_card_index", differs(&ebs.ebs_card_index, &now.ebs_card_index)),
@@ -147,6 +151,13 @@ mod tests {
         let encrypted = device(r#"{"device_name":"/dev/sda1","ebs":{"encrypted":true}}"#);
         let error = change("i-1", Some(&now), &encrypted).unwrap_err();
         assert!(error.message.contains("encrypted") && error.hint.unwrap().contains("--replace"));
+        let key = |key: &str| device(&format!(r#"{{"device_name":"/dev/sda1","ebs":{{"kms_key_id":"{key}"}}}}"#));
+        let there = key("arn:aws:kms:us-west-2:123456789012:key/1a");
+        for named in ["arn:aws:kms:us-west-2:123456789012:key/1a", "arn:aws:kms:us-west-2:123456789012:alias/app", "1a"]
+        {
+            assert_eq!(change("i-1", Some(&there), &key(named)).unwrap(), DeviceChange::default());
+        }
+        assert!(change("i-1", Some(&there), &key("2b")).unwrap_err().message.contains("kms_key_id"));
         let error = change("i-1", None, &grown).unwrap_err();
         assert!(error.hint.unwrap().contains("VolumeAttachment"));
         let left_out = device(r#"{"device_name":"/dev/sdb","no_device":""}"#);

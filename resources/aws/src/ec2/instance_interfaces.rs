@@ -82,11 +82,15 @@ pub(super) fn changes(
     wanted
         .iter()
         .map(|want| {
-            let shown = instance_read::at_index(instance, want.device_index);
-            let before = before.iter().find(|b| b.device_index == want.device_index);
-            let now = instance_read::interface_at(instance, want.device_index, before);
+            let card = want.network_card_index;
+            let shown = instance_read::at_index(instance, want.device_index, card);
+            let before = before.iter().find(|b| {
+                b.device_index == want.device_index && b.network_card_index.unwrap_or(0) == card.unwrap_or(0)
+            });
+            let now = instance_read::interface_at(instance, want.device_index, card, before);
             let (Some(shown), Some(now)) = (shown, now) else {
-                let message = format!("{id} has no network interface {}", want.device_index);
+                let message =
+                    format!("{id} has no network interface {} on its card {}", want.device_index, card.unwrap_or(0));
                 return Err(CloudError::local(ErrorKind::Invalid, message)
                     .hint("interfaces come only with the launch: have a new instance with `phx up --replace`"));
             };
@@ -105,10 +109,18 @@ fn change(
     fn new<T: Clone + PartialEq>(want: &Option<T>, now: &Option<T>) -> Option<T> {
         want.clone().filter(|_| want != now)
     }
+    let first = now.private_ip_address.as_ref();
+    let other_first = want
+        .private_ip_addresses
+        .iter()
+        .flatten()
+        .any(|address| address.primary == Some(true) && Some(&address.private_ip_address) != first);
     let fixed = [
         ("subnet_id", new(&want.subnet_id, &now.subnet_id).is_some()),
         ("network_interface_id", new(&want.network_interface_id, &now.network_interface_id).is_some()),
         ("private_ip_address", new(&want.private_ip_address, &now.private_ip_address).is_some()),
+        // As one of the others it would only be added.
+        ("the primary one of private_ip_addresses", other_first),
         (
             "associate_carrier_ip_address",
             new(&want.associate_carrier_ip_address, &now.associate_carrier_ip_address).is_some(),
@@ -120,7 +132,6 @@ fn change(
     if let Some((what, _)) = fixed.iter().find(|(_, differs)| *differs) {
         return Err(unchangeable(id, &format!("{what} of the network interface {}", want.device_index)));
     }
-    let first = now.private_ip_address.as_ref();
     let secondary = |interface: &InstanceNetworkInterfaceResolved| -> Option<Vec<String>> {
         let all = interface.private_ip_addresses.as_ref()?.iter().map(|a| &a.private_ip_address);
         Some(all.filter(|address| Some(*address) != first).cloned().collect())

@@ -10,7 +10,7 @@ use aws_sdk_ec2::types::InstanceAttributeName;
 use aws_smithy_types::date_time::Format;
 use phx_model::CloudError;
 use phx_model::error::ErrorKind;
-use phx_model::value::Val;
+use phx_model::value::{Val, Value};
 
 use super::describe::{self, by};
 use super::instance::{Instance, InstanceOutputs, InstanceResolved};
@@ -27,7 +27,8 @@ use super::instance_blocks::{
 };
 use super::place::Place;
 use super::{
-    Ec2, InstanceId, KeyName, LaunchTemplateId, NetworkInterfaceId, SecurityGroupId, SubnetId, VolumeId, VpcId, tagging,
+    Ec2, InstanceId, KeyName, LaunchTemplateId, NetworkInterfaceId, SecurityGroupId, SubnetId, VolumeId, VpcId,
+    instance_update, tagging,
 };
 use crate::arn::Arn;
 use crate::batch::{align, each};
@@ -225,12 +226,20 @@ pub(super) fn outputs(place: &Place, instance: &sdk::Instance) -> Option<Instanc
 
 /// Its first network interface.
 pub(super) fn primary(instance: &sdk::Instance) -> Option<&sdk::InstanceNetworkInterface> {
-    at_index(instance, 0)
+    at_index(instance, 0, None)
 }
 
-/// Its network interface at a place.
-pub(super) fn at_index(instance: &sdk::Instance, index: i32) -> Option<&sdk::InstanceNetworkInterface> {
-    let at = |i: &&sdk::InstanceNetworkInterface| i.attachment().and_then(|a| a.device_index()) == Some(index);
+/// Its network interface at a place. Of an instance with several network cards, each card may have one with the same index.
+pub(super) fn at_index(
+    instance: &sdk::Instance,
+    index: i32,
+    card: Option<i32>,
+) -> Option<&sdk::InstanceNetworkInterface> {
+    let at = |i: &&sdk::InstanceNetworkInterface| {
+        i.attachment().is_some_and(|a| {
+            a.device_index() == Some(index) && a.network_card_index().unwrap_or(0) == card.unwrap_or(0)
+        })
+    };
     instance.network_interfaces().iter().find(at)
 }
 
@@ -262,9 +271,13 @@ fn present(place: &Place, target: &Target<'_>, instance: &sdk::Instance) -> Foun
         .map(|arn| InstanceLicenseResolved { license_configuration_arn: Arn::new(arn) })
         .collect();
     let mut tags = tagging::read(instance.tags());
-    tags.remove(RESTART);
+    // The mark of one that stands still is told, as a foreign tag: else nothing would differ any more where phx was ended between the
+    // last change and the start, and nobody would start it. The update that takes the tag away does.
+    if !instance_update::is_to_restart(instance) {
+        tags.remove(RESTART);
+    }
     let fields = InstanceResolved {
-        image_id: text(instance.image_id()),
+        image_id: image(target, instance),
         instance_type: instance.instance_type().map(|t| t.as_str().to_owned()),
         key_name: text(instance.key_name()).map(KeyName::new),
         subnet_id: outputs.subnet_id.clone(),
@@ -367,6 +380,13 @@ fn capacity_reservation(shown: &sdk::CapacityReservationSpecificationResponse) -
     }
 }
 
+/// The image. One that the program names by a parameter of Systems Manager is told as the program has it: the answer has the image that the
+/// parameter named at the launch, and to take that for another would be to replace the instance.
+fn image(target: &Target<'_>, instance: &sdk::Instance) -> Option<String> {
+    let set = target.inputs.get("image_id").and_then(Value::as_str).filter(|set| set.starts_with("resolve:"));
+    set.or(instance.image_id()).filter(|image| !image.is_empty()).map(str::to_owned)
+}
+
 /// An instance profile by both of its names: `arn:aws:iam::123456789012:instance-profile/path/name`.
 fn profile(shown: &sdk::IamInstanceProfile) -> Option<InstanceIamProfileResolved> {
     let arn = shown.arn().filter(|arn| !arn.is_empty())?;
@@ -394,6 +414,13 @@ fn launch_template(target: &Target<'_>, instance: &sdk::Instance) -> Option<Inst
     })
 }
 
+/// Whether a volume's key is the one that the program names, by its ARN, by an alias or by its id alone: AWS answers with the key's ARN. Where an
+/// alias leads is not asked: a volume keeps the key that it was made with.
+pub(super) fn is_key(named: &Arn, there: &Arn) -> bool {
+    let alias = named.as_str().contains("alias/");
+    alias || named == there || there.as_str().ends_with(&format!(":key/{}", named.as_str()))
+}
+
 /// The devices that the program names, in its order; all of them, if it names none.
 pub(super) fn devices(
     instance: &sdk::Instance,
@@ -405,13 +432,18 @@ pub(super) fn devices(
         let shown = mapping.ebs()?;
         let volume = shown.volume_id().and_then(|id| volumes.get(id));
         let text = |text: Option<&str>| text.filter(|t| !t.is_empty()).map(str::to_owned);
+        let set = set.and_then(|set| set.iter().find(|set| set.device_name == name)).and_then(|set| set.ebs.as_ref());
+        let key = volume.and_then(|v| text(v.kms_key_id())).map(Arn::new).map(|key| {
+            let named = set.and_then(|set| set.kms_key_id.as_ref()).filter(|named| is_key(named, &key));
+            named.cloned().unwrap_or(key)
+        });
         let ebs = InstanceEbsResolved {
             delete_on_termination: shown.delete_on_termination(),
             iops: volume.and_then(|v| v.iops()),
             snapshot_id: volume.and_then(|v| text(v.snapshot_id())),
             volume_size: volume.and_then(|v| v.size()),
             volume_type: volume.and_then(|v| v.volume_type()).map(|t| t.as_str().to_owned()),
-            kms_key_id: volume.and_then(|v| text(v.kms_key_id())).map(Arn::new),
+            kms_key_id: key,
             throughput: volume.and_then(|v| v.throughput()),
             outpost_arn: volume.and_then(|v| text(v.outpost_arn())).map(Arn::new),
             encrypted: volume.and_then(|v| v.encrypted()),
@@ -446,7 +478,10 @@ fn volume_tags(instance: &sdk::Instance, volumes: &HashMap<String, sdk::Volume>)
 fn interfaces_of(target: &Target<'_>, instance: &sdk::Instance) -> Vec<InstanceNetworkInterfaceResolved> {
     let set = target.inputs.get("network_interfaces");
     match set.and_then(|set| Vec::<InstanceNetworkInterface>::from_value(set).ok()) {
-        Some(set) => set.iter().filter_map(|set| interface_at(instance, set.device_index, Some(set))).collect(),
+        Some(set) => set
+            .iter()
+            .filter_map(|set| interface_at(instance, set.device_index, set.network_card_index, Some(set)))
+            .collect(),
         None => instance
             .network_interfaces()
             .iter()
@@ -459,9 +494,10 @@ fn interfaces_of(target: &Target<'_>, instance: &sdk::Instance) -> Vec<InstanceN
 pub(super) fn interface_at(
     instance: &sdk::Instance,
     device_index: i32,
+    card: Option<i32>,
     set: Option<&InstanceNetworkInterfaceResolved>,
 ) -> Option<InstanceNetworkInterfaceResolved> {
-    Some(interface(at_index(instance, device_index)?, device_index, set))
+    Some(interface(at_index(instance, device_index, card)?, device_index, set))
 }
 
 /// The private addresses, in the order in which the program has them. The first one is left out if the program leaves it to AWS.

@@ -19,6 +19,7 @@ use super::instance_blocks::{
 use super::instance_read::{self, RESTART, primary, state};
 use super::{Ec2, boolean, instance_devices, instance_interfaces, instance_launch, tagging, user_data};
 use crate::arn::Arn;
+use crate::call::kind_of;
 use crate::wait::{self, Stage, until};
 
 /// Waits until a new instance runs. One that phx was stopped in restarting is started.
@@ -60,7 +61,8 @@ fn ended(id: &str, instance: &sdk::Instance) -> CloudError {
     CloudError { code, ..CloudError::local(ErrorKind::Other, message) }.hint(hint)
 }
 
-fn is_to_restart(instance: &sdk::Instance) -> bool {
+/// Whether phx has stopped it and has yet to start it.
+pub(super) fn is_to_restart(instance: &sdk::Instance) -> bool {
     state(instance) == "stopped" && instance.tags().iter().any(|t| t.key() == Some(RESTART))
 }
 
@@ -492,6 +494,7 @@ async fn set_credits(ec2: &Ec2, id: &str, credits: &str) -> Result<(), CloudErro
             let message = error.message.unwrap_or_else(|| "AWS gives no reason".to_owned());
             let code = error.code.map(|code| code.as_str().to_owned());
             Err(CloudError {
+                kind: kind_of(code.as_deref(), 400),
                 code,
                 ..ec2.unexpected(
                     "ModifyInstanceCreditSpecification",

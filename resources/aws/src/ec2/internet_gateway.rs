@@ -22,7 +22,8 @@ use crate::manage::{Created, Found, Manage, Target};
     type = "aws:ec2:InternetGateway",
     terraform = "aws_internet_gateway",
     cloudformation = "AWS::EC2::InternetGateway",
-    identity = IntentTag
+    identity = IntentTag,
+    unique(vpc_id)
 )]
 pub struct InternetGateway {
     /// The VPC that it is attached to. A VPC has one at most.

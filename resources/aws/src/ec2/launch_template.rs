@@ -15,7 +15,9 @@ use phx_model::value::ValueMap;
 use phx_model::{CloudError, Outputs, Resource, Val};
 
 use super::describe::{self, by_intent};
-use super::launch_template_blocks::{LaunchTemplateData, LaunchTemplateOperator, LaunchTemplateOperatorResolved};
+use super::launch_template_blocks::{
+    LaunchTemplateData, LaunchTemplateMetadataOptionsResolved, LaunchTemplateOperator, LaunchTemplateOperatorResolved,
+};
 use super::launch_template_convert::{request, shown};
 use super::{Ec2, LaunchTemplateId, once_known, tagging};
 use crate::batch::{each, pages};
@@ -136,6 +138,7 @@ impl Manage for LaunchTemplate {
             return Ok(None);
         }
         let latest = version(&ec2, id, LATEST).await?;
+        let want = &filled_in(&ec2, id, want, &latest).await?;
         // An update that was cut off has made the version already.
         let number = if says(want, &latest) {
             latest.version_number()
@@ -224,6 +227,44 @@ async fn version(ec2: &Ec2, id: &str, which: &str) -> Result<sdk::LaunchTemplate
         kind: ErrorKind::NotFound,
         ..ec2.unexpected("DescribeLaunchTemplateVersions", format!("{id} has no version {which}"))
     })
+}
+
+/// What is wanted, and of the metadata options what the program leaves to AWS as it is now: a version says everything anew, and what it left out
+/// would be reset.
+async fn filled_in(
+    ec2: &Ec2,
+    id: &str,
+    want: &LaunchTemplateResolved,
+    latest: &sdk::LaunchTemplateVersion,
+) -> Result<LaunchTemplateResolved, CloudError> {
+    let mut filled = want.clone();
+    // Without an end point AWS refuses the others.
+    let set = want.launch_template_data.metadata_options.clone();
+    let Some(set) = set.filter(|set| set.http_endpoint.as_deref() != Some("disabled")) else { return Ok(filled) };
+    let whole = set.http_endpoint.is_some()
+        && set.http_tokens.is_some()
+        && set.http_put_response_hop_limit.is_some()
+        && set.http_protocol_ipv6.is_some()
+        && set.instance_metadata_tags.is_some();
+    if whole {
+        return Ok(filled);
+    }
+    let default;
+    let now = if latest.default_version() == Some(true) {
+        latest
+    } else {
+        default = version(ec2, id, DEFAULT).await?;
+        &default
+    };
+    let Some(now) = now.launch_template_data().and_then(|data| shown(data).metadata_options) else { return Ok(filled) };
+    filled.launch_template_data.metadata_options = Some(LaunchTemplateMetadataOptionsResolved {
+        http_endpoint: set.http_endpoint.or(now.http_endpoint),
+        http_tokens: set.http_tokens.or(now.http_tokens),
+        http_put_response_hop_limit: set.http_put_response_hop_limit.or(now.http_put_response_hop_limit),
+        http_protocol_ipv6: set.http_protocol_ipv6.or(now.http_protocol_ipv6),
+        instance_metadata_tags: set.instance_metadata_tags.or(now.instance_metadata_tags),
+    });
+    Ok(filled)
 }
 
 /// Makes a version, and gives its number. The token is the same whenever the same is said after the same version.

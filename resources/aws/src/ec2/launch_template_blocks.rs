@@ -529,7 +529,8 @@ pub(super) fn instant(text: &str) -> Option<DateTime> {
     DateTime::from_str(text, Format::DateTimeWithOffset).ok()
 }
 
-fn moment(value: &Value) -> Value {
+/// What stands for a moment, however it is written.
+pub(super) fn moment(value: &Value) -> Value {
     let moment = value.as_str().and_then(instant).and_then(|moment| moment.fmt(Format::DateTime).ok());
     moment.map_or_else(|| value.clone(), |text| Value::String(text.into()))
 }

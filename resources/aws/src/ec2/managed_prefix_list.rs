@@ -14,6 +14,7 @@ use phx_model::typed::{Input, Tags};
 use phx_model::{Block, CloudError, Outputs, Resource};
 
 use super::describe::{self, by};
+use super::route::{canonical, canonical_range};
 use super::{Ec2, PrefixListId, once_free, tagging};
 use crate::arn::Arn;
 use crate::batch::{align, each, pages};
@@ -53,6 +54,7 @@ pub struct ManagedPrefixList {
 #[derive(Clone, Debug, Block)]
 pub struct PrefixListEntry {
     /// The range, without bits set to the right of its prefix: `10.0.0.0/8`.
+    #[field(normalize = canonical_range)]
     pub cidr: Input<String>,
     /// What it is, up to 255 characters.
     pub description: Option<Input<String>>,
@@ -307,7 +309,12 @@ struct Edit {
 /// than the one that puts it back: AWS refuses a range that one call both adds and removes.
 fn edits(now: &[PrefixListEntryResolved], want: &[PrefixListEntryResolved]) -> Vec<Edit> {
     let by_cidr = |entries: &[PrefixListEntryResolved]| -> BTreeMap<String, PrefixListEntryResolved> {
-        entries.iter().map(|entry| (entry.cidr.clone(), entry.clone())).collect()
+        // Ranges are told in AWS's form; in another one a range would be taken out and put back at once, which AWS refuses.
+        let told = |entry: &PrefixListEntryResolved| {
+            let cidr = canonical(&entry.cidr);
+            (cidr.clone(), PrefixListEntryResolved { cidr, description: entry.description.clone() })
+        };
+        entries.iter().map(told).collect()
     };
     let (now, want) = (by_cidr(now), by_cidr(want));
     let remove: Vec<String> =
@@ -348,8 +355,8 @@ async fn set_entries(
         let request = ec2
             .modify_managed_prefix_list()
             .prefix_list_id(&id)
-            // Not every stand-in for EC2 keeps a name that is not said again.
-            .set_prefix_list_name(list.prefix_list_name.clone())
+            // Not every stand-in for EC2 keeps a name that is not said again. The wanted one: what was read may be older than a new name.
+            .prefix_list_name(&want.prefix_list_name)
             .set_current_version(list.version())
             .set_remove_entries(some(edit.remove.is_empty()).map(|()| remove.collect()))
             .set_add_entries(some(edit.add.is_empty()).map(|()| edit.add.iter().map(added).collect()));
@@ -373,6 +380,7 @@ mod tests {
     fn only_what_differs_is_sent() {
         let now = [entry("10.0.0.0/8", "a"), entry("10.1.0.0/16", "b")];
         assert_eq!(edits(&now, &now), []);
+        assert_eq!(edits(&[entry("2001:db8::/32", "a")], &[entry("2001:0DB8:0::/32", "a")]), []);
         let want = [entry("10.0.0.0/8", "a"), entry("10.2.0.0/16", "")];
         let one = Edit { remove: vec!["10.1.0.0/16".into()], add: vec![entry("10.2.0.0/16", "")] };
         assert_eq!(edits(&now, &want), [one]);

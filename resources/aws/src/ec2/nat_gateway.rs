@@ -355,8 +355,9 @@ async fn update_public(
     want: &NatGatewayResolved,
     gateway: &sdk::NatGateway,
 ) -> Result<(), CloudError> {
-    let want: BTreeSet<String> =
-        texts(want.secondary_allocation_ids.as_deref().unwrap_or_default()).into_iter().collect();
+    // What the program never set is left alone.
+    let Some(want) = want.secondary_allocation_ids.as_deref() else { return Ok(()) };
+    let want: BTreeSet<String> = texts(want).into_iter().collect();
     let extra: Vec<String> = secondaries(gateway)
         .filter(|a| a.allocation_id().is_none_or(|a| !want.contains(a)))
         .filter_map(|a| a.association_id.clone())
@@ -381,7 +382,9 @@ async fn update_private(
     want: &NatGatewayResolved,
     gateway: &sdk::NatGateway,
 ) -> Result<(), CloudError> {
-    let want: BTreeSet<&str> = want.secondary_private_ip_addresses.iter().flatten().map(String::as_str).collect();
+    // What the program never set is left alone.
+    let Some(want) = want.secondary_private_ip_addresses.as_deref() else { return Ok(()) };
+    let want: BTreeSet<&str> = want.iter().map(String::as_str).collect();
     let have: BTreeSet<&str> = secondaries(gateway).filter_map(|a| a.private_ip()).collect();
     let texts = |ips: Vec<&&str>| {
         Some(ips.into_iter().map(|ip| (*ip).to_owned()).collect::<Vec<_>>()).filter(|ips| !ips.is_empty())

@@ -117,6 +117,7 @@ impl Manage for NetworkAcl {
         want: &NetworkAclResolved,
         intent: &IntentId,
     ) -> Result<Created<Self>, CloudError> {
+        check(want)?;
         let ec2 = aws.ec2(cx).await?;
         let region = aws.region(&cx.provider).await?;
         let request = ec2
@@ -157,6 +158,7 @@ impl Manage for NetworkAcl {
     ) -> Result<Option<NetworkAclOutputs>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         if change.entries.is_some() {
+            check(want)?;
             set_entries(&ec2, cx, id, want.entries.as_deref().unwrap_or_default()).await?;
         }
         if change.subnet_ids.is_some() {
@@ -213,7 +215,11 @@ fn outputs(region: &str, acl: &sdk::NetworkAcl) -> Option<NetworkAclOutputs> {
 }
 
 fn present(region: &str, acl: &sdk::NetworkAcl) -> Found<NetworkAcl> {
-    let (Some(outputs), Some(vpc)) = (outputs(region, acl), acl.vpc_id()) else { return Found::Gone };
+    let Some(outputs) = outputs(region, acl) else { return Found::Gone };
+    let Some(vpc) = acl.vpc_id() else {
+        let message = format!("the answer names no VPC of {}", outputs.id);
+        return Found::Failed(CloudError::local(ErrorKind::Other, message));
+    };
     let fields = NetworkAclResolved {
         vpc_id: VpcId::new(vpc),
         entries: Some(entries(acl)),
@@ -276,6 +282,20 @@ struct Difference<'a> {
 
 fn place(entry: &NetworkAclEntryResolved) -> Place {
     (entry.egress, entry.rule_number)
+}
+
+/// Of two entries in one place only one could be made, and nobody would hear of the other.
+fn check(want: &NetworkAclResolved) -> Result<(), CloudError> {
+    let mut places = BTreeSet::new();
+    match want.entries.iter().flatten().find(|entry| !places.insert(place(entry))) {
+        None => Ok(()),
+        Some(twice) => {
+            let direction = if twice.egress { "leaving" } else { "entering" };
+            let message = format!("two entries for {direction} traffic have the rule_number {}", twice.rule_number);
+            Err(CloudError::local(ErrorKind::Invalid, message)
+                .hint("give each entry of a direction a number of its own"))
+        }
+    }
 }
 
 fn difference<'a>(there: &[NetworkAclEntryResolved], want: &'a [NetworkAclEntryResolved]) -> Difference<'a> {

@@ -252,7 +252,7 @@ fn id(want: &RouteResolved) -> Result<String, CloudError> {
 }
 
 /// The form in which AWS keeps a range: no bits beyond the prefix, IPv6 as short as it goes.
-fn canonical(range: &str) -> String {
+pub(super) fn canonical(range: &str) -> String {
     range.parse::<IpNet>().map_or_else(|_| range.to_owned(), |net| net.trunc().to_string())
 }
 

@@ -147,7 +147,9 @@ impl Manage for RouteTableAssociation {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
         let tables = describe::route_tables(&ec2, by("route-table-id", [want.route_table_id.as_str()])).await?;
-        let mut associations = tables.iter().flat_map(|table| table.associations()).filter(|a| !is_over(a));
+        // A main table's own association names nobody either, and is no program's.
+        let explicit = |a: &&sdk::RouteTableAssociation| a.main() != Some(true) && !is_over(a);
+        let mut associations = tables.iter().flat_map(|table| table.associations()).filter(explicit);
         let wanted = |a: &&sdk::RouteTableAssociation| {
             a.route_table_id() == Some(want.route_table_id.as_str())
                 && a.subnet_id() == want.subnet_id.as_ref().map(SubnetId::as_str)

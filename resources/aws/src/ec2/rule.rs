@@ -188,18 +188,22 @@ pub(super) async fn create(
     want.check()?;
     let tags = tagging::specification(ResourceType::SecurityGroupRule, &want.tags, intent);
     let group = want.group_id.as_str();
+    let operation = match direction {
+        Direction::In => "AuthorizeSecurityGroupIngress",
+        Direction::Out => "AuthorizeSecurityGroupEgress",
+    };
     let rules = match direction {
         Direction::In => {
             let request = ec2.authorize_security_group_ingress().group_id(group);
             let request = request.ip_permissions(want.permission()).tag_specifications(tags);
-            once_known(cx, || ec2.write("AuthorizeSecurityGroupIngress", || request.clone().send()))
+            once_known(cx, || ec2.write(operation, || request.clone().send()))
                 .await
                 .map(|answer| answer.security_group_rules)
         }
         Direction::Out => {
             let request = ec2.authorize_security_group_egress().group_id(group);
             let request = request.ip_permissions(want.permission()).tag_specifications(tags);
-            once_known(cx, || ec2.write("AuthorizeSecurityGroupEgress", || request.clone().send()))
+            once_known(cx, || ec2.write(operation, || request.clone().send()))
                 .await
                 .map(|answer| answer.security_group_rules)
         }
@@ -208,7 +212,7 @@ pub(super) async fn create(
         Ok(rules) => {
             let rule = rules.unwrap_or_default().into_iter().find(|rule| rule.group_id().is_none_or(|g| g == group));
             rule.and_then(|rule| made(region, &rule))
-                .ok_or_else(|| ec2.unexpected("AuthorizeSecurityGroupIngress", "the answer names no rule"))
+                .ok_or_else(|| ec2.unexpected(operation, "the answer names no rule"))
         }
         Err(error) if error.kind == ErrorKind::AlreadyExists => {
             taken(ec2, region, direction, want, intent, error).await

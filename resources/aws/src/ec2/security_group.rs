@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_ec2::types as sdk;
-use aws_sdk_ec2::types::{IpPermission, IpRange, ResourceType};
+use aws_sdk_ec2::types::{IpPermission, IpRange, Ipv6Range, ResourceType};
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
@@ -114,7 +114,7 @@ impl Manage for SecurityGroup {
     ) -> Result<Option<SecurityGroupOutputs>, CloudError> {
         if want.default_egress_rule == Some(false) {
             let ec2 = aws.ec2(cx).await?;
-            once_known(cx, || close(&ec2, id)).await?;
+            once_known(cx, || close_new(&ec2, id)).await?;
         }
         Ok(None)
     }
@@ -129,7 +129,9 @@ impl Manage for SecurityGroup {
         let ec2 = aws.ec2(cx).await?;
         match change.default_egress_rule.as_ref().and_then(|c| c.after) {
             Some(true) => open(&ec2, id).await?,
-            Some(false) => close(&ec2, id).await?,
+            Some(false) => {
+                close(&ec2, id).await?;
+            }
             None => {}
         }
         tagging::update(&ec2, id, change.tags.as_ref()).await?;
@@ -186,24 +188,44 @@ pub(super) fn is_default(rule: &sdk::SecurityGroupRule) -> bool {
         && rule.tags().is_empty()
 }
 
-async fn close(ec2: &Ec2, id: &str) -> Result<(), CloudError> {
+/// Takes the rules away that AWS gives a group, and tells whether any rule of the group was listed.
+async fn close(ec2: &Ec2, id: &str) -> Result<bool, CloudError> {
     let rules = describe::security_group_rules(ec2, by("group-id", [id])).await?;
-    let ids: Vec<String> = rules
-        .iter()
-        .filter(|rule| rule.group_id() == Some(id) && is_default(rule))
-        .filter_map(|rule| rule.security_group_rule_id.clone())
-        .collect();
+    let mine: Vec<&sdk::SecurityGroupRule> = rules.iter().filter(|rule| rule.group_id() == Some(id)).collect();
+    let default = mine.iter().filter(|rule| is_default(rule));
+    let ids: Vec<String> = default.filter_map(|rule| rule.security_group_rule_id.clone()).collect();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(!mine.is_empty());
     }
     let request = ec2.revoke_security_group_egress().group_id(id).set_security_group_rule_ids(Some(ids));
     match ec2.write_idempotent("RevokeSecurityGroupEgress", || request.clone().send()).await {
         // Gone meanwhile.
         Err(error) if error.code.as_deref().is_some_and(|code| code.starts_with("InvalidSecurityGroupRuleId")) => {
-            Ok(())
+            Ok(true)
         }
-        done => done.map(drop),
+        done => done.map(|_| true),
     }
+}
+
+/// The same of a new group, whose rules may not be listed yet: then they are named by what they say. A group that is taken for closed stays
+/// open to everything until somebody looks.
+async fn close_new(ec2: &Ec2, id: &str) -> Result<(), CloudError> {
+    if close(ec2, id).await? {
+        return Ok(());
+    }
+    let all = || IpPermission::builder().ip_protocol("-1");
+    let v4 = all().ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build();
+    let v6 = all().ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build()).build();
+    // One by one: where one of them is not there, AWS refuses the whole call.
+    for rule in [v4, v6] {
+        let request = ec2.revoke_security_group_egress().group_id(id).ip_permissions(rule);
+        match ec2.write_idempotent("RevokeSecurityGroupEgress", || request.clone().send()).await {
+            // The group was closed before, or its VPC has no IPv6.
+            Err(error) if error.code.as_deref() == Some("InvalidPermission.NotFound") => {}
+            done => drop(done?),
+        }
+    }
+    Ok(())
 }
 
 async fn open(ec2: &Ec2, id: &str) -> Result<(), CloudError> {

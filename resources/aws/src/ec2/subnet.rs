@@ -10,6 +10,7 @@ use phx_model::typed::{FieldChange, Input, Tags};
 use phx_model::{CloudError, Ipv4Cidr, Outputs, Resource};
 
 use super::describe::{self, by, by_intent};
+use super::route::{canonical, canonical_range};
 use super::{Ec2, IpamPoolId, SubnetId, VpcId, arn, boolean, holders, once_free, once_known, tagging};
 use crate::arn::Arn;
 use crate::batch::align;
@@ -40,7 +41,7 @@ pub struct Subnet {
     #[field(replace, cloud_default)]
     pub availability_zone_id: Option<Input<String>>,
     /// The range of its IPv6 addresses, /44 to /64 in steps of 4.
-    #[field(cloud_default)]
+    #[field(cloud_default, normalize = canonical_range)]
     pub ipv6_cidr_block: Option<Input<String>>,
     /// The IPAM pool to take an IPv6 range from.
     #[field(replace, write_only)]
@@ -142,7 +143,7 @@ impl Manage for Subnet {
         aws: &Aws,
         cx: &Cx,
         id: &str,
-        _: &SubnetResolved,
+        want: &SubnetResolved,
         change: &SubnetChange,
     ) -> Result<Option<SubnetOutputs>, CloudError> {
         let ec2 = aws.ec2(cx).await?;
@@ -151,7 +152,12 @@ impl Manage for Subnet {
             None => None,
         };
         let before = AttributeValues::changed(change, |c| c.before.clone(), |c| c.before, |c| c.before);
-        let after = AttributeValues::changed(change, |c| c.after.clone(), |c| c.after, |c| c.after);
+        let mut after = AttributeValues::changed(change, |c| c.after.clone(), |c| c.after, |c| c.after);
+        if after.map_customer_owned_ip.is_some() || after.customer_owned_pool.is_some() {
+            // One call sets both, and AWS refuses the switch without the pool.
+            after.map_customer_owned_ip = want.map_customer_owned_ip_on_launch;
+            after.customer_owned_pool.clone_from(&want.customer_owned_ipv4_pool);
+        }
         for request in modifications(&ec2, id, &after, &before) {
             ec2.write_idempotent("ModifySubnetAttribute", || request.clone().send()).await?;
         }
@@ -248,7 +254,10 @@ impl AttributeValues {
             hostname_type: want.private_dns_hostname_type_on_launch.clone(),
             a_record: want.enable_resource_name_dns_a_record_on_launch,
             aaaa_record: want.enable_resource_name_dns_aaaa_record_on_launch,
-            map_customer_owned_ip: on(want.map_customer_owned_ip_on_launch),
+            // What is off beside a pool is said: the pool alone stands for on.
+            map_customer_owned_ip: want
+                .map_customer_owned_ip_on_launch
+                .filter(|on| *on || want.customer_owned_ipv4_pool.is_some()),
             customer_owned_pool: want.customer_owned_ipv4_pool.clone(),
             lni_index: want.enable_lni_at_device_index,
         }
@@ -370,8 +379,10 @@ async fn settle_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<SubnetOu
 /// The old range has to be gone before the new one comes: a subnet has one.
 async fn update_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str, want: Option<&str>) -> Result<SubnetOutputs, CloudError> {
     let subnet = one(ec2, id).await?;
-    let current = ipv6(&subnet);
-    if current.and_then(|a| a.ipv6_cidr_block()) != want {
+    // One that is on its way in may come of a call whose answer was lost: a second one would be refused.
+    let mut all = subnet.ipv6_cidr_block_association_set().iter();
+    let current = all.find(|a| matches!(ipv6_state(a), Some("associated" | "associating")));
+    if current.and_then(|a| a.ipv6_cidr_block()).map(canonical) != want.map(canonical) {
         if let Some(association) = current.and_then(|a| a.association_id()) {
             let request = ec2.disassociate_subnet_cidr_block().association_id(association);
             ec2.write_idempotent("DisassociateSubnetCidrBlock", || request.clone().send()).await?;

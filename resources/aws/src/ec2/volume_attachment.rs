@@ -137,6 +137,8 @@ impl Manage for VolumeAttachment {
             .flat_map(|v| v.attachments())
             .filter(|a| is_at(a, instance, device) && state(a) != "detached")
             .filter_map(|a| a.volume_id())
+            // Somebody may have put another volume there since.
+            .filter(|volume| was.is_none_or(|was| was.volume_id.as_str() == *volume))
             .collect();
         for volume in now {
             detach(&ec2, cx, id, volume, was.and_then(|was| was.force_detach)).await?;

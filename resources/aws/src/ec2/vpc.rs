@@ -8,9 +8,11 @@ use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::typed::{Input, Tags};
+use phx_model::value::Value;
 use phx_model::{Block, CloudError, Ipv4Cidr, Outputs, Resource};
 
 use super::describe::{self, by, by_intent};
+use super::route::{canonical, canonical_range};
 use super::{Ec2, IpamPoolId, VpcId, arn, boolean, holders, once_free, once_known, tagging};
 use crate::arn::Arn;
 use crate::batch::{align, each};
@@ -41,7 +43,7 @@ pub struct Vpc {
     #[field(cloud_default)]
     pub amazon_provided_ipv6_cidr_block: Option<Input<bool>>,
     /// The range of its IPv6 addresses, out of `ipv6_pool` or `ipv6_ipam_pool_id`.
-    #[field(replace, cloud_default)]
+    #[field(replace, cloud_default, normalize = canonical_range)]
     pub ipv6_cidr_block: Option<Input<String>>,
     /// The pool of one's own IPv6 addresses to take the range from.
     #[field(replace, cloud_default)]
@@ -117,7 +119,7 @@ impl Manage for Vpc {
         let ec2 = aws.ec2(cx).await?;
         let region = aws.region(&cx.provider).await?;
         let vpcs = describe::vpcs(&ec2, by("vpc-id", targets.iter().map(|t| t.id))).await?;
-        let mut found = align(targets, vpcs, |vpc| vpc.vpc_id(), |_, vpc| present(&region, vpc));
+        let mut found = align(targets, vpcs, |vpc| vpc.vpc_id(), |target, vpc| present(&region, target, vpc));
         // What DescribeVpcs leaves out takes a call for each VPC and attribute: asked only for what the program sets.
         let asked: Vec<_> = targets
             .iter()
@@ -297,18 +299,21 @@ fn outputs(region: &str, vpc: &sdk::Vpc) -> Option<VpcOutputs> {
         arn: arn(region, vpc.owner_id(), "vpc", id),
         owner_id: vpc.owner_id.clone(),
         cidr_block: vpc.cidr_block().and_then(|c| c.parse().ok()),
-        ipv6_cidr_block: ipv6(vpc).and_then(|a| a.ipv6_cidr_block.clone()),
+        ipv6_cidr_block: associated(vpc).next().and_then(|a| a.ipv6_cidr_block.clone()),
     })
 }
 
-fn present(region: &str, vpc: &sdk::Vpc) -> Found<Vpc> {
+fn present(region: &str, target: &Target<'_>, vpc: &sdk::Vpc) -> Found<Vpc> {
     let Some(outputs) = outputs(region, vpc) else { return Found::Gone };
     let Some(cidr_block) = outputs.cidr_block else {
         let message = format!("{} has no IPv4 range that can be read: {:?}", outputs.id, vpc.cidr_block());
         return Found::Failed(CloudError::local(ErrorKind::Other, message));
     };
-    let ipv6 = ipv6(vpc);
-    let amazon = ipv6.is_some_and(|a| a.ipv6_pool() == Some(AMAZON_POOL));
+    // A VPC can have several ranges: what counts is the program's, wherever it stands among them.
+    let set = target.inputs.get("ipv6_cidr_block").and_then(Value::as_str).map(canonical);
+    let ipv6 = associated(vpc).find(|a| set.is_some() && a.ipv6_cidr_block().map(canonical) == set);
+    let ipv6 = ipv6.or_else(|| associated(vpc).next());
+    let amazon = associated(vpc).any(is_amazons);
     let fields = VpcResolved {
         cidr_block,
         enable_dns_hostnames: None,
@@ -316,8 +321,8 @@ fn present(region: &str, vpc: &sdk::Vpc) -> Found<Vpc> {
         enable_network_address_usage_metrics: None,
         instance_tenancy: vpc.instance_tenancy().map(|t| t.as_str().to_owned()),
         amazon_provided_ipv6_cidr_block: Some(amazon),
-        ipv6_cidr_block: outputs.ipv6_cidr_block.clone(),
-        ipv6_pool: ipv6.and_then(|a| a.ipv6_pool.clone()).filter(|_| !amazon),
+        ipv6_cidr_block: ipv6.and_then(|a| a.ipv6_cidr_block.clone()),
+        ipv6_pool: ipv6.filter(|a| !is_amazons(a)).and_then(|a| a.ipv6_pool.clone()),
         ipv6_cidr_block_network_border_group: ipv6.and_then(|a| a.network_border_group.clone()),
         ipv4_ipam_pool_id: None,
         ipv6_ipam_pool_id: None,
@@ -338,9 +343,13 @@ fn wants_ipv6(want: &VpcResolved) -> bool {
         || want.ipv6_ipam_pool_id.is_some()
 }
 
-/// The IPv6 range in use. Ranges that were taken away stay in the answer for a while.
-fn ipv6(vpc: &sdk::Vpc) -> Option<&sdk::VpcIpv6CidrBlockAssociation> {
-    vpc.ipv6_cidr_block_association_set().iter().find(|a| ipv6_state(a) == Some("associated"))
+/// The IPv6 ranges in use. Ranges that were taken away stay in the answer for a while.
+fn associated(vpc: &sdk::Vpc) -> impl Iterator<Item = &sdk::VpcIpv6CidrBlockAssociation> {
+    vpc.ipv6_cidr_block_association_set().iter().filter(|a| ipv6_state(a) == Some("associated"))
+}
+
+fn is_amazons(association: &sdk::VpcIpv6CidrBlockAssociation) -> bool {
+    association.ipv6_pool() == Some(AMAZON_POOL)
 }
 
 fn ipv6_state(association: &sdk::VpcIpv6CidrBlockAssociation) -> Option<&str> {
@@ -385,7 +394,10 @@ async fn settle_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<VpcOutpu
 
 async fn update_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str, wanted: bool) -> Result<VpcOutputs, CloudError> {
     let vpc = one(ec2, id).await?;
-    let current = ipv6(&vpc).filter(|a| a.ipv6_pool() == Some(AMAZON_POOL)).and_then(|a| a.association_id());
+    // One that is on its way in may come of a call whose answer was lost: a second call would add a second range.
+    let mut all = vpc.ipv6_cidr_block_association_set().iter();
+    let current = all.find(|a| is_amazons(a) && matches!(ipv6_state(a), Some("associated" | "associating")));
+    let current = current.and_then(|a| a.association_id());
     match (current, wanted) {
         (None, true) => {
             let request = ec2.associate_vpc_cidr_block().vpc_id(id).amazon_provided_ipv6_cidr_block(true);

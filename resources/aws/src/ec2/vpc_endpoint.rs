@@ -354,8 +354,12 @@ fn present(
     interfaces: &[sdk::NetworkInterface],
     outputs: VpcEndpointOutputs,
 ) -> Found<VpcEndpoint> {
-    let Some(vpc) = endpoint.vpc_id() else { return Found::Gone };
-    let policy = match endpoint.policy_document().map(Json::parse) {
+    let Some(vpc) = endpoint.vpc_id() else {
+        let message = format!("the answer names no VPC of {}", outputs.id);
+        return Found::Failed(CloudError::local(ErrorKind::Other, message));
+    };
+    // Endpoints of some kinds have none.
+    let policy = match endpoint.policy_document().filter(|p| !p.trim().is_empty()).map(Json::parse) {
         Some(Err(error)) => {
             let message = format!("the policy of {} cannot be read: {error}", outputs.id);
             return Found::Failed(CloudError::local(ErrorKind::Other, message));

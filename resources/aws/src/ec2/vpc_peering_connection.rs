@@ -17,6 +17,7 @@ use crate::arn::Arn;
 use crate::batch::align;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
+use crate::owner;
 use crate::wait::{Stage, until};
 
 /// A way between two VPCs.
@@ -108,8 +109,16 @@ impl Manage for VpcPeeringConnection {
             .set_peer_region(want.peer_region.clone())
             .tag_specifications(tagging::specification(ResourceType::VpcPeeringConnection, &want.tags, intent));
         let answer = once_known(cx, || ec2.write("CreateVpcPeeringConnection", || request.clone().send())).await?;
-        let made = answer.vpc_peering_connection.and_then(|peering| made(&place, &peering));
-        made.ok_or_else(|| ec2.unexpected("CreateVpcPeeringConnection", "the answer names no peering"))
+        let unexpected = || ec2.unexpected("CreateVpcPeeringConnection", "the answer names no peering");
+        let peering = answer.vpc_peering_connection.ok_or_else(unexpected)?;
+        let made = made(&place, &peering).ok_or_else(unexpected)?;
+        if !tagging::has_intent(peering.tags(), intent) {
+            // AWS answers with the peering that these VPCs have already. Whose that is, its tags say.
+            let there = one(&ec2, &made.id).await?.unwrap_or(peering);
+            let what = format!("the peering {} of {} with {}", made.id, want.vpc_id, want.peer_vpc_id);
+            owner::check(&what, &tagging::read(there.tags()), intent)?;
+        }
+        Ok(made)
     }
 
     async fn finish(

@@ -21,6 +21,7 @@ use crate::arn::Arn;
 use crate::batch::align;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
+use crate::owner;
 use crate::wait::{Stage, until};
 
 /// A site-to-site VPN: two tunnels between a customer gateway and a virtual private gateway or transit gateway.
@@ -129,8 +130,18 @@ impl Manage for VpnConnection {
             .set_options(options(want))
             .tag_specifications(tagging::specification(ResourceType::VpnConnection, &want.tags, intent));
         let answer = once_known(cx, || ec2.write("CreateVpnConnection", || request.clone().send())).await?;
-        let made = answer.vpn_connection.and_then(|connection| made(&place, want, &connection));
-        made.ok_or_else(|| ec2.unexpected("CreateVpnConnection", "the answer names no connection"))
+        let connection = answer.vpn_connection;
+        let connection =
+            connection.ok_or_else(|| ec2.unexpected("CreateVpnConnection", "the answer describes no connection"))?;
+        let made = made(&place, want, &connection)
+            .ok_or_else(|| ec2.unexpected("CreateVpnConnection", "the answer names no connection"))?;
+        if !tagging::has_intent(connection.tags(), intent) {
+            // AWS may answer with the connection that these gateways have already. Whose that is, its tags say.
+            let there = one(&ec2, &made.id).await?.unwrap_or(connection);
+            let what = format!("the vpn connection {} between these gateways", made.id);
+            owner::check(&what, &tagging::read(there.tags()), intent)?;
+        }
+        Ok(made)
     }
 
     async fn finish(

@@ -102,24 +102,28 @@ impl Manage for AccessEntry {
     ) -> Result<Option<AccessEntryOutputs>, CloudError> {
         let eks = &aws.eks(cx).await?;
         let (cluster, principal) = split(id)?;
-        if change.tags.is_some() {
-            let entry = describe(eks, cluster, principal).await?.ok_or_else(|| CloudError {
-                kind: ErrorKind::NotFound,
-                ..eks.unexpected("DescribeAccessEntry", format!("there is no access entry {id}"))
-            })?;
-            if let Some(arn) = entry.access_entry_arn() {
-                update_tags(eks, arn, change.tags.as_ref()).await?;
-            }
+        let entry = describe(eks, cluster, principal).await?.ok_or_else(|| CloudError {
+            kind: ErrorKind::NotFound,
+            ..eks.unexpected("DescribeAccessEntry", format!("there is no access entry {id}"))
+        })?;
+        if let Some(arn) = entry.access_entry_arn() {
+            update_tags(eks, arn, change.tags.as_ref()).await?;
         }
         if change.kubernetes_groups.is_none() && change.username.is_none() {
             return Ok(None);
         }
+        // Groups and name are set together: what the program never set of them is sent as it is.
+        let groups = match (&change.kubernetes_groups, &want.kubernetes_groups) {
+            (None, None) => entry.kubernetes_groups.clone().filter(|_| is_standard(&entry)),
+            (_, groups) => Some(groups.clone().unwrap_or_default()),
+        };
+        let there = entry.username.clone().filter(|name| is_standard(&entry) && !name.is_empty());
         let request = eks
             .update_access_entry()
             .cluster_name(cluster)
             .principal_arn(principal)
-            .set_kubernetes_groups(Some(want.kubernetes_groups.clone().unwrap_or_default()))
-            .set_username(want.username.clone())
+            .set_kubernetes_groups(groups)
+            .set_username(want.username.clone().or(there))
             .client_request_token(super::token());
         let send = || eks.write_idempotent("UpdateAccessEntry", || request.clone().send());
         let answer = once_free(cx, send).await?;
@@ -169,18 +173,16 @@ async fn read(eks: &Eks, target: &Target<'_>) -> Result<Found<AccessEntry>, Clou
     }
 }
 
-/// The type of an entry that says itself what its groups are.
-const STANDARD: &str = "STANDARD";
+/// Whether an entry says itself what its groups and its name are. Those of an entry of nodes are EKS's own, and cannot be said.
+fn is_standard(entry: &sdk::AccessEntry) -> bool {
+    entry.r#type().is_none_or(|kind| kind == "STANDARD")
+}
 
 fn fields(entry: &sdk::AccessEntry) -> Option<AccessEntryResolved> {
     Some(AccessEntryResolved {
         cluster_name: EksClusterName::new(entry.cluster_name()?),
         principal_arn: Arn::new(entry.principal_arn()?),
-        // Those of an entry of nodes are EKS's own, and cannot be said.
-        kubernetes_groups: entry
-            .kubernetes_groups
-            .clone()
-            .filter(|_| entry.r#type().is_none_or(|kind| kind == STANDARD)),
+        kubernetes_groups: entry.kubernetes_groups.clone().filter(|_| is_standard(entry)),
         username: entry.username.clone().filter(|name| !name.is_empty()),
         r#type: entry.r#type.clone(),
         tags: super::tag_map(entry.tags()),

@@ -158,13 +158,17 @@ impl Manage for Addon {
         if !(version || role || values || pods) {
             return Ok(outputs(&addon));
         }
-        // What is left out stays as it is; but a role that is left out is taken away.
+        // What is left out stays as it is; but a role that is left out is taken away, and so one that the program never set is named.
+        let role_arn = match (&change.service_account_role_arn, &want.service_account_role_arn) {
+            (None, None) => &now.service_account_role_arn,
+            (_, role) => role,
+        };
         let request = eks
             .update_addon()
             .cluster_name(cluster)
             .addon_name(name)
             .set_addon_version(want.addon_version.clone().filter(|_| version))
-            .set_service_account_role_arn(want.service_account_role_arn.as_ref().map(Arn::to_string))
+            .set_service_account_role_arn(role_arn.as_ref().map(Arn::to_string))
             .set_resolve_conflicts(want.resolve_conflicts.as_deref().map(Into::into))
             .set_configuration_values(
                 values.then(|| want.configuration_values.as_ref().map_or_else(|| "{}".to_owned(), forms::text)),

@@ -9,7 +9,7 @@ use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::typed::{Input, Tags};
-use phx_model::{CloudError, Ipv4Cidr, Outputs, Resource, ValueMap};
+use phx_model::{CloudError, Ipv4Cidr, Outputs, Resource, Value, ValueMap};
 
 use super::cluster_blocks::{
     AccessConfig, ComputeConfig, ControlPlaneScalingConfig, EncryptionConfig, KubernetesNetworkConfig, Logging,
@@ -68,7 +68,7 @@ pub struct Cluster {
     #[field(cloud_default)]
     pub access_config: Option<Input<AccessConfig>>,
     /// Whether EKS installs its networking (`vpc-cni`, `coredns`, `kube-proxy`) unmanaged in the new cluster. EKS's default: yes.
-    #[field(replace, write_only)]
+    #[field(replace, write_only, cloud_default, normalize = on_is_unset)]
     pub bootstrap_self_managed_addons: Option<Input<bool>>,
     /// What happens when the standard support of the version ends.
     #[field(cloud_default)]
@@ -275,6 +275,14 @@ impl Manage for Cluster {
         let Some(cluster) = found else { return Ok(None) };
         owner::check(&format!("the cluster {}", want.name), &super::tag_map(cluster.tags()), intent)?;
         Ok(outputs(&cluster).map(created))
+    }
+}
+
+/// For a flag that is on unless it is set: on and unset are one.
+fn on_is_unset(value: &Value) -> Value {
+    match value.expose() {
+        Value::Bool(true) => Value::Null,
+        other => other.clone(),
     }
 }
 

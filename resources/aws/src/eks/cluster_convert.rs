@@ -160,7 +160,7 @@ pub(crate) fn fields(cluster: &sdk::Cluster, inputs: &ValueMap) -> Option<Cluste
         version: cluster.version.clone(),
         force: None,
         kubernetes_network_config: cluster.kubernetes_network_config().map(network_of),
-        logging: logging_of(cluster.logging()),
+        logging: logging_of(cluster.logging()).or_else(|| no_logs(inputs)),
         encryption_config: Some(encryption_of(cluster.encryption_config())).filter(|c| !c.is_empty()),
         outpost_config: cluster.outpost_config().map(outpost_of),
         access_config: access_of(cluster.access_config(), inputs),
@@ -219,6 +219,11 @@ fn logging_of(logging: Option<&sdk::Logging>) -> Option<LoggingResolved> {
     let setups = logging?.cluster_logging().iter().filter(|setup| setup.enabled() == Some(true));
     let types: Vec<String> = setups.flat_map(|setup| setup.types()).map(|t| t.as_str().to_owned()).collect();
     (!types.is_empty()).then_some(LoggingResolved { types })
+}
+
+/// A program that names no logs has what it wished where there are none.
+fn no_logs(inputs: &ValueMap) -> Option<LoggingResolved> {
+    inputs.get("logging").filter(|set| !set.is_empty()).map(|_| LoggingResolved { types: Vec::new() })
 }
 
 #[allow(deprecated)] // it is compared with what was said
@@ -334,7 +339,8 @@ pub(crate) fn updates(
             .set_kubernetes_network_config(network);
         calls.push(call);
     }
-    if change.logging.is_some() && differing("logging") {
+    let logs = |c: &ClusterResolved| c.logging.as_ref().map(|l| l.types.clone()).unwrap_or_default();
+    if change.logging.is_some() && !same_set(&logs(now), &logs(want)) {
         calls.push(call().logging(logging(want.logging.as_ref(), now.logging.as_ref())));
     }
     if let Some(shift) = &want.zonal_shift_config

@@ -290,7 +290,7 @@ impl Update<'_> {
         let what = self.nodegroup.or(self.addon).map_or_else(String::new, |name| format!("/{name}"));
         let message = format!("the change of {}{what} {state}: {why}", self.cluster);
         let code = update.errors().first().and_then(|e| e.error_code()).map(|code| code.as_str().to_owned());
-        Err(CloudError { code, ..eks.unexpected(self.operation, message) })
+        Err(CloudError { kind: ErrorKind::Other, code, ..eks.unexpected(self.operation, message) })
     }
 }
 

@@ -190,6 +190,8 @@ pub(crate) fn version_update(
     if version.is_none() && release.is_none() && template.is_none() {
         return None;
     }
+    // Left out, it would become the newest, and there is no way back.
+    let release = want.release_version.clone();
     let call = eks
         .update_nodegroup_version()
         .cluster_name(now.cluster_name.as_str())

@@ -21,7 +21,7 @@ use crate::arn::Arn;
 use crate::client::Aws;
 use crate::forms::in_order_of;
 use crate::manage::{Created, Found, Manage, Target};
-use crate::{batch, wait};
+use crate::{batch, owner, wait};
 
 /// For so long a certificate that was just issued may not be known where listeners are made.
 const UNTIL_KNOWN: Duration = Duration::from_secs(60);
@@ -137,6 +137,9 @@ impl Manage for Listener {
         intent: &IntentId,
     ) -> Result<Created<Self>, CloudError> {
         let elb = &aws.elbv2(cx).await?;
+        if let Some(there) = there_already(elb, want, intent).await? {
+            return Ok(there);
+        }
         let request = elb
             .create_listener()
             .load_balancer_arn(want.load_balancer_arn.as_str())
@@ -242,6 +245,29 @@ fn created(arn: &str, want: &ListenerResolved) -> Created<Listener> {
     Created { id: arn.to_owned(), outputs: ListenerOutputs { arn: Arn::new(arn) }, complete }
 }
 
+/// The listener that there is already with the wanted protocol and port, if it is this intent's; another's is an error. A creation with the
+/// settings of what is there answers with that, as if it had made it.
+async fn there_already(
+    elb: &Elb,
+    want: &ListenerResolved,
+    intent: &IntentId,
+) -> Result<Option<Created<Listener>>, CloudError> {
+    let listeners = of_balancer(elb, want.load_balancer_arn.as_str()).await?;
+    // A gateway load balancer has one at most, and neither port nor protocol is said of it.
+    let gateway = want.load_balancer_arn.as_str().contains(":loadbalancer/gwy/");
+    let alike = |listener: &&sdk::Listener| {
+        let protocol = listener.protocol().map(|protocol| protocol.as_str());
+        gateway || (listener.port == want.port && protocol == want.protocol.as_deref())
+    };
+    let Some(arn) = listeners.values().find(alike).and_then(|listener| listener.listener_arn()) else {
+        return Ok(None);
+    };
+    let Some(tags) = list_tags(elb, [arn]).await?.remove(arn) else { return Ok(None) };
+    let port = want.port.map(|port| format!(" on port {port}")).unwrap_or_default();
+    owner::check(&format!("the listener{port} of {}", want.load_balancer_arn), &tags, intent)?;
+    Ok(Some(created(arn, want)))
+}
+
 /// Repeats a call while a certificate that it names is not known yet.
 async fn once_known<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
 where
@@ -292,13 +318,13 @@ async fn list_certificates(elb: &Elb, id: &str) -> Result<Vec<Arn>, CloudError> 
 }
 
 async fn add_certificates(elb: &Elb, cx: &Cx, id: &str, arns: &[Arn]) -> Result<(), CloudError> {
-    if arns.is_empty() {
-        return Ok(());
+    // The call takes one.
+    for arn in arns {
+        let request = elb.add_listener_certificates().listener_arn(id).certificates(certificate(arn));
+        let add = || elb.write_idempotent("AddListenerCertificates", || request.clone().send());
+        once_known(cx, add).await?;
     }
-    let all = arns.iter().map(certificate).collect();
-    let request = elb.add_listener_certificates().listener_arn(id).set_certificates(Some(all));
-    let add = || elb.write_idempotent("AddListenerCertificates", || request.clone().send());
-    once_known(cx, add).await.map(drop)
+    Ok(())
 }
 
 /// Brings the certificates besides the default one to what is wished.
@@ -309,13 +335,12 @@ async fn settle_certificates(elb: &Elb, cx: &Cx, id: &str, want: &ListenerResolv
     add_certificates(elb, cx, id, &missing).await?;
     // The default one may still stand among the others; it cannot be taken away.
     let default = want.certificates.as_ref().and_then(|all| all.first());
-    let extra = there.iter().filter(|arn| !wanted.contains(arn) && Some(*arn) != default);
-    let extra: Vec<sdk::Certificate> = extra.map(certificate).collect();
-    if extra.is_empty() {
-        return Ok(());
+    // The call takes one.
+    for arn in there.iter().filter(|arn| !wanted.contains(arn) && Some(*arn) != default) {
+        let request = elb.remove_listener_certificates().listener_arn(id).certificates(certificate(arn));
+        elb.write_idempotent("RemoveListenerCertificates", || request.clone().send()).await?;
     }
-    let request = elb.remove_listener_certificates().listener_arn(id).set_certificates(Some(extra));
-    elb.write_idempotent("RemoveListenerCertificates", || request.clone().send()).await.map(drop)
+    Ok(())
 }
 
 fn to_mutual(want: &MutualAuthenticationResolved) -> sdk::MutualAuthenticationAttributes {

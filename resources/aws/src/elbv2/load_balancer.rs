@@ -229,9 +229,11 @@ impl Manage for LoadBalancer {
             let request = elb.set_ip_address_type().load_balancer_arn(id).set_ip_address_type(kind);
             elb.write_idempotent("SetIpAddressType", || request.clone().send()).await?;
         }
-        let enforce = &change.enforce_security_group_inbound_rules_on_private_link_traffic;
-        if change.security_groups.is_some() || enforce.is_some() {
-            let enforce = enforce.as_ref().and_then(|c| c.after.as_ref());
+        if change.security_groups.is_some()
+            || change.enforce_security_group_inbound_rules_on_private_link_traffic.is_some()
+        {
+            // Said with other groups as well: what the call leaves out is AWS's default, which is on.
+            let enforce = want.enforce_security_group_inbound_rules_on_private_link_traffic.as_ref();
             set_security_groups(elb, id, want, enforce).await?;
         }
         if change.ipam_pools.is_some() {

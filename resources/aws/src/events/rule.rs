@@ -141,8 +141,9 @@ impl Manage for Rule {
         })?;
         if !only_tags(change) {
             let mut want = want.clone();
-            // Whoever disabled the rule has it disabled: what is not sent would become the default.
-            want.state = want.state.or(there.state);
+            // Whoever disabled the rule has it disabled: what is not sent would become the default, or nothing.
+            want.state = want.state.or_else(|| there.state.clone());
+            keep(&mut want, change, &there);
             let request = put(events, &want);
             once_free(cx, || events.write_idempotent("PutRule", || request.clone().send())).await?;
         }
@@ -193,6 +194,22 @@ impl Manage for Rule {
 fn created(want: &RuleResolved, arn: &str) -> Created<Rule> {
     let outputs = RuleOutputs { name: EventRuleName::new(&want.name), arn: Arn::new(arn) };
     Created { id: rule_id(want.event_bus_name.as_deref(), &want.name), outputs, complete: true }
+}
+
+/// Takes over what is there and neither set by the program nor to be taken away.
+fn keep(want: &mut RuleResolved, change: &RuleChange, there: &Shown) {
+    if want.event_pattern.is_none() && change.event_pattern.is_none() {
+        want.event_pattern = forms::document(there.pattern.as_deref());
+    }
+    if want.schedule_expression.is_none() && change.schedule_expression.is_none() {
+        want.schedule_expression = text(there.schedule.as_deref());
+    }
+    if want.description.is_none() && change.description.is_none() {
+        want.description = text(there.description.as_deref());
+    }
+    if want.role_arn.is_none() && change.role_arn.is_none() {
+        want.role_arn = text(there.role.as_deref()).map(Arn::new);
+    }
 }
 
 /// Whether nothing but tags changes, in which PutRule has no part.

@@ -128,11 +128,19 @@ impl Manage for Target {
     async fn update(
         aws: &Aws,
         cx: &Cx,
-        _id: &str,
+        id: &str,
         want: &TargetResolved,
-        _change: &TargetChange,
+        change: &TargetChange,
     ) -> Result<Option<TargetOutputs>, CloudError> {
-        put(&aws.events(cx).await?, cx, want).await?;
+        let events = &aws.events(cx).await?;
+        let (rule, target) = id.rsplit_once('/').ok_or_else(|| malformed(id))?;
+        let (bus, name) = split(rule);
+        let mut want = want.clone();
+        // The whole target is written over: what the program never set is sent as it is.
+        if let Some(there) = of_rule(events, bus, name).await?.iter().find(|there| there.id == target) {
+            keep(&mut want, change, from_target(bus, name, there));
+        }
+        put(events, cx, &want).await?;
         Ok(None)
     }
 
@@ -168,6 +176,27 @@ impl Manage for Target {
 fn created(want: &TargetResolved) -> Created<Target> {
     let id = format!("{}/{}", rule_id(want.event_bus_name.as_deref(), want.rule.as_str()), want.target_id);
     Created { outputs: TargetOutputs { id: id.clone() }, id, complete: true }
+}
+
+/// Takes over what is there and neither set by the program nor to be taken away.
+fn keep(want: &mut TargetResolved, change: &TargetChange, there: TargetResolved) {
+    macro_rules! keep {
+        ($($field:ident),*) => {$(
+            if change.$field.is_none() {
+                want.$field = want.$field.take().or(there.$field);
+            }
+        )*};
+    }
+    keep!(retry_policy, dead_letter_config);
+    // At most one of the three is set.
+    if want.input.is_none() && want.input_path.is_none() && want.input_transformer.is_none() {
+        keep!(input, input_path, input_transformer);
+    }
+    // What is sent elsewhere takes neither the role nor the parameters of where it was sent before.
+    if change.arn.is_none() {
+        keep!(role_arn, kinesis_parameters, run_command_parameters, ecs_parameters, batch_parameters, sqs_parameters);
+        keep!(http_parameters, redshift_data_parameters, sage_maker_pipeline_parameters, app_sync_parameters);
+    }
 }
 
 fn malformed(id: &str) -> CloudError {

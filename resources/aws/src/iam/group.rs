@@ -19,7 +19,7 @@ use crate::{batch, wait};
 /// Users that have the same permissions.
 ///
 /// A group cannot bear tags, and so no mark: one that has the name already is refused, but after a creation whose answer was lost a group of
-/// this name is taken for the one that was made. Who is in it is said by each [`User`](super::User).
+/// this name that is no older than the run is taken for the one that was made. Who is in it is said by each [`User`](super::User).
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateGroup.html>
 #[derive(Clone, Debug, Resource)]
@@ -144,7 +144,7 @@ impl Manage for Group {
         let deleted = wait::eventually(cx, UNTIL_FREE, passing, || async {
             match iam.write_idempotent("DeleteGroup", || request.clone().send()).await {
                 Err(error) if error.kind == ErrorKind::InUse => {
-                    let holders = holders(iam, id).await?;
+                    let holders = super::as_told(holders(iam, id)).await;
                     Err(CloudError { hint: hint(&holders), ..error })
                 }
                 answer => answer,
@@ -153,10 +153,16 @@ impl Manage for Group {
         super::gone_is_done(deleted.await)
     }
 
-    async fn find(aws: &Aws, cx: &Cx, want: &GroupResolved, _: &IntentId) -> Result<Option<Created<Self>>, CloudError> {
+    async fn find(
+        aws: &Aws,
+        cx: &Cx,
+        want: &GroupResolved,
+        intent: &IntentId,
+    ) -> Result<Option<Created<Self>>, CloudError> {
         let iam = &aws.iam(cx).await?;
-        let there = super::if_there(get(iam, &want.group_name).await)?;
-        Ok(there.map(|group| created(want, &group)))
+        let Some(group) = super::if_there(get(iam, &want.group_name).await)? else { return Ok(None) };
+        super::made_since(&format!("the group {}", want.group_name), group.create_date(), intent)?;
+        Ok(Some(created(want, &group)))
     }
 }
 

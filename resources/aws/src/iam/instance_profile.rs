@@ -97,8 +97,9 @@ impl Manage for InstanceProfile {
         id: &str,
         want: &InstanceProfileResolved,
     ) -> Result<Option<InstanceProfileOutputs>, CloudError> {
-        let iam = &aws.iam(cx).await?;
-        set_role(iam, cx, id, want.role_name.as_ref()).await?;
+        if let Some(role) = &want.role_name {
+            set_role(&aws.iam(cx).await?, cx, id, Some(role)).await?;
+        }
         Ok(None)
     }
 

@@ -142,7 +142,7 @@ impl Manage for Policy {
         let deleted = wait::eventually(cx, UNTIL_FREE, passing, || async {
             match iam.write_idempotent("DeletePolicy", || request.clone().send()).await {
                 Err(error) if error.kind == ErrorKind::InUse => {
-                    let holders = holders(iam, id).await?;
+                    let holders = super::as_told(holders(iam, id)).await;
                     Err(CloudError { hint: hint(&holders), ..error })
                 }
                 answer => answer,

@@ -37,8 +37,10 @@ use std::time::Duration;
 
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::{EntityType, GroupDetail, ManagedPolicyDetail, RoleDetail, Tag, UserDetail};
+use aws_smithy_types::DateTime;
 use phx_model::driver::{Cx, Registry};
 use phx_model::error::ErrorKind;
+use phx_model::state::IntentId;
 use phx_model::value::Json;
 use phx_model::{CloudError, Value};
 
@@ -118,6 +120,27 @@ fn if_there<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Passes unless an object that can bear no mark is older than the run that the intent belongs to: then another made it. `what` names it. IAM tells
+/// whole seconds.
+fn made_since(what: &str, made: &DateTime, intent: &IntentId) -> Result<(), CloudError> {
+    match intent.begun() {
+        Some(begun) if made.secs() < begun.as_second() => {
+            let message = format!("{what} is there already, and is older than the run that was to make it");
+            Err(CloudError::local(ErrorKind::AlreadyExists, message)
+                .hint("choose another name, or adopt it with `phx import` if it is this stack's to manage"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What holds an object that cannot be deleted, for the hint. Where it cannot be listed, the refusal itself has to do.
+async fn as_told(holders: impl Future<Output = Result<Vec<String>, CloudError>>) -> Vec<String> {
+    holders.await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "what is in the way cannot be listed");
+        Vec::new()
+    })
 }
 
 /// A policy document as IAM tells it.

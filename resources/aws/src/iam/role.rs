@@ -87,7 +87,10 @@ impl Manage for Role {
             .set_permissions_boundary(want.permissions_boundary.as_ref().map(Arn::to_string))
             .set_tags(Some(super::to_tags(&with_intent(&want.tags, intent))?));
         let send = || iam.write("CreateRole", || request.clone().send());
-        let answer = match super::once_known(cx, unknown_principal, send).await {
+        // The boundary, too, may have been made a moment ago.
+        let bounded = want.permissions_boundary.is_some();
+        let unknown = |e: &CloudError| unknown_principal(e) || (bounded && e.kind == ErrorKind::NotFound);
+        let answer = match super::once_known(cx, unknown, send).await {
             // Perhaps this very intent's, made by a call whose answer was lost.
             Err(taken) if taken.kind == ErrorKind::AlreadyExists => {
                 return Self::find(aws, cx, want, intent).await?.ok_or(taken);
@@ -95,6 +98,7 @@ impl Manage for Role {
             answer => answer?,
         };
         let role = answer.role.ok_or_else(|| iam.unexpected("CreateRole", "the answer holds no role"))?;
+        iam.note_made("role", role.role_name());
         Ok(created(role))
     }
 
@@ -131,7 +135,7 @@ impl Manage for Role {
             Some(FieldChange { after: None, .. }) => {
                 let request = iam.delete_role_permissions_boundary().role_name(id);
                 let send = || iam.write_idempotent("DeleteRolePermissionsBoundary", || request.clone().send());
-                super::once_known(cx, |_| false, send).await?;
+                super::gone_is_done(super::change(cx, send).await)?;
             }
             None => {}
         }
@@ -149,7 +153,7 @@ impl Manage for Role {
         let deleted = wait::eventually(cx, UNTIL_FREE, passing, || async {
             match iam.write_idempotent("DeleteRole", || request.clone().send()).await {
                 Err(error) if error.kind == ErrorKind::InUse => {
-                    let holders = holders(iam, id).await?;
+                    let holders = super::as_told(holders(iam, id)).await;
                     Err(CloudError { hint: hint(&holders), ..error })
                 }
                 answer => answer,

@@ -10,13 +10,13 @@ use phx_model::value::Json;
 use phx_model::{CloudError, Input, Outputs, Resource};
 
 use super::{Iam, ONE_BY_ONE, RoleName, policy};
-use crate::batch;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
+use crate::{batch, owner};
 
 /// Permissions written into a role: an inline policy.
 ///
-/// It bears no mark. One that is already there under this name is overwritten and taken over.
+/// It bears no mark: one of that name that is already there is taken over if it says just what the program wants, and otherwise left alone.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html>
 #[derive(Clone, Debug, Resource)]
@@ -81,8 +81,19 @@ impl Manage for RolePolicy {
         .await
     }
 
-    async fn create(aws: &Aws, cx: &Cx, want: &RolePolicyResolved, _: &IntentId) -> Result<Created<Self>, CloudError> {
+    async fn create(
+        aws: &Aws,
+        cx: &Cx,
+        want: &RolePolicyResolved,
+        intent: &IntentId,
+    ) -> Result<Created<Self>, CloudError> {
         let iam = &aws.iam(cx).await?;
+        // Putting it would overwrite one that is somebody else's. A role that was made just now has none.
+        if !iam.has_made("role", want.role_name.as_str())
+            && let Some(there) = Self::find(aws, cx, want, intent).await?
+        {
+            return Ok(there);
+        }
         put(iam, cx, want).await?;
         Ok(created(want))
     }
@@ -116,7 +127,11 @@ impl Manage for RolePolicy {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let iam = &aws.iam(cx).await?;
         let there = super::if_there(get(iam, want.role_name.as_str(), &want.policy_name).await)?;
-        Ok(there.map(|_| created(want)))
+        let Some(text) = there else { return Ok(None) };
+        let there = RolePolicyResolved { policy_document: super::document(Some(&text)), ..want.clone() };
+        let what = format!("the policy {} of the role {}", want.policy_name, want.role_name);
+        owner::check_alike::<Self>(&what, want, &there)?;
+        Ok(Some(created(want)))
     }
 }
 

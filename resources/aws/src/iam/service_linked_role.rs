@@ -25,8 +25,8 @@ const PATH: &str = "/aws-service-role/";
 /// The role in which an AWS service does its work in the account. Its name and its permissions are the service's to say.
 ///
 /// It is made without tags, and so without a mark, but the account has one at most for each service and suffix: after a creation whose answer
-/// was lost, that one is taken for the one that was made. A creation that meets a role which is there already (AWS often makes it by
-/// itself) is refused.
+/// was lost, that one is taken for the one that was made, if it is no older than the run. A creation that meets a role which is there already
+/// (AWS often makes it by itself) is refused.
 ///
 /// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateServiceLinkedRole.html>
 #[derive(Clone, Debug, Resource)]
@@ -97,6 +97,10 @@ impl Manage for ServiceLinkedRole {
         id: &str,
         want: &ServiceLinkedRoleResolved,
     ) -> Result<Option<ServiceLinkedRoleOutputs>, CloudError> {
+        // One that was found again is finished whether or not there is anything left to do.
+        if want.tags.is_empty() {
+            return Ok(None);
+        }
         let iam = &aws.iam(cx).await?;
         let request = iam.tag_role().role_name(id).set_tags(Some(super::to_tags(&want.tags)?));
         let send = || iam.write_idempotent("TagRole", || request.clone().send());
@@ -147,7 +151,7 @@ impl Manage for ServiceLinkedRole {
         aws: &Aws,
         cx: &Cx,
         want: &ServiceLinkedRoleResolved,
-        _: &IntentId,
+        intent: &IntentId,
     ) -> Result<Option<Created<Self>>, CloudError> {
         let iam = &aws.iam(cx).await?;
         let path = &format!("{PATH}{}/", want.aws_service_name);
@@ -160,7 +164,9 @@ impl Manage for ServiceLinkedRole {
         let roles = roles.await?;
         // An endpoint may ignore the prefix.
         let found = roles.iter().find(|r| r.path() == path && suffix(r.role_name(), &want.aws_service_name) == wanted);
-        Ok(found.map(|role| created(want, role)))
+        let Some(role) = found else { return Ok(None) };
+        super::made_since(&format!("the role {}", role.role_name()), role.create_date(), intent)?;
+        Ok(Some(created(want, role)))
     }
 }
 

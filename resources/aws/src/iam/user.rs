@@ -103,7 +103,10 @@ impl Manage for User {
             .set_path(want.path.clone())
             .set_permissions_boundary(want.permissions_boundary.as_ref().map(Arn::to_string))
             .set_tags(Some(super::to_tags(&with_intent(&want.tags, intent))?));
-        let answer = match super::change(cx, || iam.write("CreateUser", || request.clone().send())).await {
+        let send = || iam.write("CreateUser", || request.clone().send());
+        // The boundary may have been made a moment ago.
+        let bounded = want.permissions_boundary.is_some();
+        let answer = match super::once_known(cx, |e| bounded && e.kind == ErrorKind::NotFound, send).await {
             // Perhaps this very intent's, made by a call whose answer was lost.
             Err(taken) if taken.kind == ErrorKind::AlreadyExists => {
                 return Self::find(aws, cx, want, intent).await?.ok_or(taken);
@@ -141,7 +144,7 @@ impl Manage for User {
             Some(FieldChange { after: None, .. }) => {
                 let request = iam.delete_user_permissions_boundary().user_name(id);
                 let send = || iam.write_idempotent("DeleteUserPermissionsBoundary", || request.clone().send());
-                super::change(cx, send).await?;
+                super::gone_is_done(super::change(cx, send).await)?;
             }
             None => {}
         }
@@ -190,7 +193,7 @@ impl Manage for User {
         let deleted = wait::eventually(cx, UNTIL_FREE, passing, || async {
             match iam.write_idempotent("DeleteUser", || request.clone().send()).await {
                 Err(error) if error.kind == ErrorKind::InUse => {
-                    let holders = holders(iam, id).await?;
+                    let holders = super::as_told(holders(iam, id)).await;
                     Err(CloudError { hint: hint(&holders), ..error })
                 }
                 answer => answer,

@@ -115,10 +115,7 @@ impl Manage for Key {
 
     async fn create(aws: &Aws, cx: &Cx, want: &KeyResolved, intent: &IntentId) -> Result<Created<Self>, CloudError> {
         let kms = &aws.kms(cx).await?;
-        if want.rotation_period_in_days.is_some() && want.enable_key_rotation != Some(true) {
-            let message = "a key has no rotation_period_in_days without enable_key_rotation";
-            return Err(CloudError::local(ErrorKind::Invalid, message));
-        }
+        check_period(want)?;
         // Of a symmetric key it is what AWS takes by itself. Terraform always says it, and not everybody who stands in for AWS fills it in.
         let symmetric = want.key_spec.as_deref().is_none_or(|spec| spec == "SYMMETRIC_DEFAULT");
         let by_itself = symmetric.then_some(KeyUsageType::EncryptDecrypt);
@@ -173,6 +170,10 @@ impl Manage for Key {
         change: &KeyChange,
     ) -> Result<Option<KeyOutputs>, CloudError> {
         let kms = &aws.kms(cx).await?;
+        if change.enable_key_rotation.is_some() || change.rotation_period_in_days.is_some() {
+            // Before anything is changed. A key that someone else has rotated is not to stop for a period alone.
+            check_period(want)?;
+        }
         let enabled = change.enabled.as_ref().and_then(|c| c.after);
         if enabled == Some(true) {
             enable(kms, cx, id, true).await?;
@@ -252,6 +253,15 @@ impl Manage for Key {
         }
         Ok(None)
     }
+}
+
+/// KMS takes a period only of a key that it is to rotate.
+fn check_period(want: &KeyResolved) -> Result<(), CloudError> {
+    if want.rotation_period_in_days.is_some() && want.enable_key_rotation != Some(true) {
+        let message = "a key has no rotation_period_in_days without enable_key_rotation";
+        return Err(CloudError::local(ErrorKind::Invalid, message));
+    }
+    Ok(())
 }
 
 /// Every key is waited for, and some are set up further.

@@ -126,11 +126,18 @@ impl Manage for MetricFilter {
     async fn update(
         aws: &Aws,
         cx: &Cx,
-        _id: &str,
+        id: &str,
         want: &MetricFilterResolved,
-        _change: &MetricFilterChange,
+        change: &MetricFilterChange,
     ) -> Result<Option<MetricFilterOutputs>, CloudError> {
-        put(&aws.logs(cx).await?, cx, want).await?;
+        let logs = &aws.logs(cx).await?;
+        let (group, name) = split(id).ok_or_else(|| malformed(id))?;
+        let mut want = want.clone();
+        // The whole filter is written over: what the program never set is sent as it is.
+        if let Some(there) = of_group(logs, group, Some(name)).await?.get(name) {
+            keep(&mut want, change, fields(there));
+        }
+        put(logs, cx, &want).await?;
         Ok(None)
     }
 
@@ -165,6 +172,25 @@ fn created(want: &MetricFilterResolved) -> Created<MetricFilter> {
     Created { outputs: MetricFilterOutputs { id: id.clone() }, id, complete: true }
 }
 
+/// Takes over what is there and neither set by the program nor to be taken away.
+fn keep(want: &mut MetricFilterResolved, change: &MetricFilterChange, there: MetricFilterResolved) {
+    if change.apply_on_transformed_logs.is_none() {
+        let on = there.apply_on_transformed_logs.filter(|on| *on);
+        want.apply_on_transformed_logs = want.apply_on_transformed_logs.or(on);
+    }
+    if change.field_selection_criteria.is_none() {
+        want.field_selection_criteria = want.field_selection_criteria.take().or(there.field_selection_criteria);
+    }
+    if change.emit_system_field_dimensions.is_none() {
+        let dimensions = want.emit_system_field_dimensions.take();
+        want.emit_system_field_dimensions = dimensions.or(there.emit_system_field_dimensions);
+    }
+    // There is one metric.
+    if let ([want], [there]) = (&mut want.metric_transformations[..], &there.metric_transformations[..]) {
+        want.unit = want.unit.take().or_else(|| there.unit.clone());
+    }
+}
+
 async fn put(logs: &Logs, cx: &Cx, want: &MetricFilterResolved) -> Result<(), CloudError> {
     let request = logs
         .put_metric_filter()
@@ -195,7 +221,6 @@ async fn list(logs: &Logs, most: usize) -> Result<(Vec<sdk::MetricFilter>, bool)
     Ok((all, false))
 }
 
-/// The filters of one log group, by name. A group that is not there has none.
 /// Some filters by their ids; those of one group with one call.
 async fn by_ids(logs: &Logs, ids: &BTreeSet<String>) -> Result<HashMap<String, sdk::MetricFilter>, CloudError> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -210,6 +235,7 @@ async fn by_ids(logs: &Logs, ids: &BTreeSet<String>) -> Result<HashMap<String, s
     Ok(found.await?.into_iter().flatten().collect())
 }
 
+/// The filters of one log group, by name. A group that is not there has none.
 async fn of_group(
     logs: &Logs,
     group: &str,

@@ -113,15 +113,14 @@ impl Manage for SubscriptionFilter {
         cx: &Cx,
         id: &str,
         want: &SubscriptionFilterResolved,
-        _change: &SubscriptionFilterChange,
+        change: &SubscriptionFilterChange,
     ) -> Result<Option<SubscriptionFilterOutputs>, CloudError> {
         let logs = &aws.logs(cx).await?;
+        let (group, name) = split(id).ok_or_else(|| malformed(id))?;
         let mut want = want.clone();
-        if want.distribution.is_none() {
-            // What is not sent becomes the default.
-            let (group, name) = split(id).ok_or_else(|| malformed(id))?;
-            let there = of_group(logs, group).await?;
-            want.distribution = there.get(name).and_then(|f| fields(group, f).distribution);
+        // The whole filter is written over: what the program never set is sent as it is.
+        if let Some(there) = of_group(logs, group).await?.get(name) {
+            keep(&mut want, change, fields(group, there));
         }
         put(logs, cx, &want).await?;
         Ok(None)
@@ -156,6 +155,26 @@ impl Manage for SubscriptionFilter {
 fn created(want: &SubscriptionFilterResolved) -> Created<SubscriptionFilter> {
     let id = format!("{}:{}", want.log_group_name, want.filter_name);
     Created { outputs: SubscriptionFilterOutputs { id: id.clone() }, id, complete: true }
+}
+
+/// Takes over what is there and neither set by the program nor to be taken away.
+fn keep(want: &mut SubscriptionFilterResolved, change: &SubscriptionFilterChange, there: SubscriptionFilterResolved) {
+    macro_rules! keep {
+        ($($field:ident),*) => {$(
+            if change.$field.is_none() {
+                want.$field = want.$field.take().or(there.$field);
+            }
+        )*};
+    }
+    keep!(distribution, field_selection_criteria, emit_system_fields);
+    if change.apply_on_transformed_logs.is_none() {
+        let on = there.apply_on_transformed_logs.filter(|on| *on);
+        want.apply_on_transformed_logs = want.apply_on_transformed_logs.or(on);
+    }
+    // A role goes with its destination.
+    if change.destination_arn.is_none() {
+        keep!(role_arn);
+    }
 }
 
 /// CloudWatch Logs tries the destination before it takes the filter, with roles and permissions that may be a moment old.

@@ -32,11 +32,7 @@ pub(super) fn named(type_name: &str, resource: &'static str) -> Vec<&'static str
 
 /// AWS's partition of a region, as ARNs name it.
 pub fn partition(region: &str) -> &'static str {
-    match region {
-        r if r.starts_with("cn-") => "aws-cn",
-        r if r.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
+    crate::arn::partition(region)
 }
 
 /// The ARN that an object of a type has, if its fields (and its id, if it is there already) tell it, as policies have it: an account or a region

@@ -10,7 +10,7 @@ use super::{Row, Verb, When, lookups, of};
 /// Where an object lies, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// `aws`, `aws-cn` or `aws-us-gov`.
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
     pub partition: String,
     /// The account's id.
     pub account: Option<String>,

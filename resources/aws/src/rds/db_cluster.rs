@@ -14,7 +14,7 @@ use super::db_cluster_convert as convert;
 use super::db_cluster_states::{current, future_name, gone, settled, state, when_settled};
 use super::db_instance_blocks::TagSpecification;
 use super::describe::{name, named, same_name};
-use super::{Rds, describe, is_wrong_state, lower, missing, once_assumable, tagging};
+use super::{Rds, as_set, describe, is_wrong_state, lower, missing, once_assumable, tagging};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::ids::{
@@ -390,10 +390,12 @@ impl Manage for DbCluster {
         let rds = &aws.rds(cx).await?;
         let name = &want.db_cluster_identifier.to_ascii_lowercase();
         let mut cluster = settled(rds, cx, name, &[]).await?;
-        let there = convert::roles_of(&cluster);
-        let wanted = want.associated_roles.as_deref().unwrap_or_default();
-        if convert::change_roles(rds, cx, name, &there, wanted).await? {
-            cluster = settled(rds, cx, name, &[]).await?;
+        // Roles that others gave it meanwhile are not the program's to take away if it says nothing of roles.
+        if let Some(wanted) = &want.associated_roles {
+            let there = convert::roles_of(&cluster);
+            if convert::change_roles(rds, cx, name, &there, wanted).await? {
+                cluster = settled(rds, cx, name, &[]).await?;
+            }
         }
         Ok(outputs(&cluster))
     }
@@ -506,7 +508,7 @@ fn shown(rds: &Rds, target: &Target<'_>, cluster: &sdk::DbCluster) -> Found<DbCl
         return Found::Gone;
     }
     match outputs(cluster) {
-        Some(outputs) => Found::present(convert::fields(target, cluster), outputs),
+        Some(outputs) => Found::present(as_set::<DbCluster>(target, convert::fields(target, cluster)), outputs),
         None => Found::Failed(rds.unexpected("DescribeDBClusters", "the answer holds a cluster without an ARN")),
     }
 }

@@ -11,12 +11,12 @@ use super::db_cluster::{
     ClusterRole, ClusterRoleResolved, CustomClusterConfigurationResolved, DbClusterChange, DbClusterResolved,
     ServerlessV1ScalingResolved, ServerlessV2ScalingResolved,
 };
-use super::db_cluster_states::{settled, when_settled};
+use super::db_cluster_states::{is_settled, settled, state, when_settled};
 use super::db_instance_blocks::specifications;
 use super::db_instance_change::logs;
 use super::db_instance_read::{exports, version};
 use super::describe::same_name;
-use super::{Rds, listed, once_assumable, tagging, text, texts};
+use super::{Rds, key, listed, once_assumable, tagging, text, texts};
 use crate::arn::Arn;
 use crate::forms::in_order_of;
 use crate::ids::{DbClusterParameterGroupName, DbSubnetGroupName, OptionGroupName, SecurityGroupId, SubnetId};
@@ -398,7 +398,8 @@ pub(super) fn roles_of(cluster: &sdk::DbCluster) -> Vec<ClusterRoleResolved> {
 /// A cluster that instances hold, in words.
 pub(super) fn held(error: CloudError, cluster: &sdk::DbCluster) -> CloudError {
     let members: Vec<&str> = cluster.db_cluster_members().iter().filter_map(|m| m.db_instance_identifier()).collect();
-    if members.is_empty() {
+    // A Multi-AZ cluster takes its instances along, and while something is under way in a cluster that is what it is refused for.
+    if members.is_empty() || cluster.db_cluster_instance_class().is_some() || !is_settled(state(cluster)) {
         return error;
     }
     let hint = format!("delete its instances first: {}", members.join(", "));
@@ -457,11 +458,15 @@ pub(super) fn fields(target: &Target<'_>, cluster: &sdk::DbCluster) -> DbCluster
         storage_type: storage_type(pending.storage_type().or(cluster.storage_type()), cluster),
         iops: pending.iops.or(cluster.iops),
         storage_encrypted: cluster.storage_encrypted,
-        kms_key_id: cluster.kms_key_id().map(Arn::new),
+        kms_key_id: key(target, "kms_key_id", cluster.kms_key_id()),
         master_username: cluster.master_username.clone(),
         master_user_password: None,
         manage_master_user_password: Some(cluster.master_user_secret().is_some()),
-        master_user_secret_kms_key_id: cluster.master_user_secret().and_then(|s| s.kms_key_id()).map(Arn::new),
+        master_user_secret_kms_key_id: key(
+            target,
+            "master_user_secret_kms_key_id",
+            cluster.master_user_secret().and_then(|s| s.kms_key_id()),
+        ),
         rotate_master_user_password: None,
         master_user_authentication_type: None,
         enable_iam_database_authentication: pending
@@ -506,7 +511,11 @@ pub(super) fn fields(target: &Target<'_>, cluster: &sdk::DbCluster) -> DbCluster
         monitoring_role_arn: cluster.monitoring_role_arn().map(Arn::new),
         database_insights_mode: cluster.database_insights_mode().map(|mode| mode.as_str().to_owned()),
         enable_performance_insights: cluster.performance_insights_enabled,
-        performance_insights_kms_key_id: cluster.performance_insights_kms_key_id().map(Arn::new),
+        performance_insights_kms_key_id: key(
+            target,
+            "performance_insights_kms_key_id",
+            cluster.performance_insights_kms_key_id(),
+        ),
         performance_insights_retention_period: cluster.performance_insights_retention_period,
         enable_cloudwatch_logs_exports: exports(
             cluster.enabled_cloudwatch_logs_exports(),

@@ -35,7 +35,7 @@ fn is_failed(state: &str) -> bool {
     )
 }
 
-fn is_settled(state: &str) -> bool {
+pub(super) fn is_settled(state: &str) -> bool {
     matches!(state, "available" | "stopped" | "storage-optimization" | "scaling-storage")
 }
 

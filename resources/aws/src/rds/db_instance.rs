@@ -15,7 +15,7 @@ use super::db_instance_blocks::{AdditionalStorageVolume, ProcessorFeature, TagSp
 use super::db_instance_create::{self as making, Origin};
 use super::db_instance_states::{current, future_name, gone, promoted, settled, state, when_settled};
 use super::describe::{name, named, same_name};
-use super::{Rds, describe, is_wrong_state, lower, missing, once_assumable, tagging};
+use super::{Rds, as_set, describe, is_wrong_state, lower, missing, once_assumable, tagging};
 use super::{db_instance_change as changing, db_instance_read as reading};
 use crate::arn::Arn;
 use crate::client::Aws;
@@ -564,7 +564,7 @@ fn shown(rds: &Rds, target: &Target<'_>, instance: &sdk::DbInstance) -> Found<Db
         return Found::Gone;
     }
     match outputs(instance) {
-        Some(outputs) => Found::present(reading::fields(target, instance), outputs),
+        Some(outputs) => Found::present(as_set::<DbInstance>(target, reading::fields(target, instance)), outputs),
         None => Found::Failed(rds.unexpected("DescribeDBInstances", "the answer holds an instance without an ARN")),
     }
 }

@@ -6,7 +6,7 @@ use phx_model::Value;
 use super::db_instance::DbInstanceResolved;
 use super::db_instance_blocks::{AdditionalStorageVolume, processor_features_of, volumes_of};
 use super::describe::same_name;
-use super::{listed, tagging};
+use super::{key, listed, tagging};
 use crate::arn::Arn;
 use crate::forms::in_order_of;
 use crate::ids::{
@@ -28,7 +28,9 @@ pub(super) fn fields(target: &Target<'_>, instance: &sdk::DbInstance) -> DbInsta
     let is_member = instance.db_cluster_identifier().is_some_and(|id| !id.is_empty());
     let max_allocated_storage = instance.max_allocated_storage;
     let zone = instance.availability_zone.clone();
-    let wanted_zone = set_text("availability_zone").filter(|z| instance.secondary_availability_zone() == Some(z));
+    let multi_az = pending.multi_az.or(instance.multi_az) == Some(true);
+    let wanted_zone =
+        set_text("availability_zone").filter(|z| multi_az || instance.secondary_availability_zone() == Some(z));
     DbInstanceResolved {
         db_instance_identifier: pending
             .db_instance_identifier
@@ -62,11 +64,15 @@ pub(super) fn fields(target: &Target<'_>, instance: &sdk::DbInstance) -> DbInsta
         )),
         dedicated_log_volume: pending.dedicated_log_volume.or(instance.dedicated_log_volume),
         storage_encrypted: instance.storage_encrypted,
-        kms_key_id: instance.kms_key_id().map(Arn::new),
+        kms_key_id: key(target, "kms_key_id", instance.kms_key_id()),
         master_username: instance.master_username.clone(),
         master_user_password: None,
         manage_master_user_password: Some(instance.master_user_secret().is_some()),
-        master_user_secret_kms_key_id: instance.master_user_secret().and_then(|s| s.kms_key_id()).map(Arn::new),
+        master_user_secret_kms_key_id: key(
+            target,
+            "master_user_secret_kms_key_id",
+            instance.master_user_secret().and_then(|s| s.kms_key_id()),
+        ),
         rotate_master_user_password: None,
         master_user_authentication_type: None,
         enable_iam_database_authentication: pending
@@ -101,7 +107,8 @@ pub(super) fn fields(target: &Target<'_>, instance: &sdk::DbInstance) -> DbInsta
         publicly_accessible: instance.publicly_accessible,
         network_type: instance.network_type.clone(),
         enable_customer_owned_ip: instance.customer_owned_ip_enabled,
-        // After a failover the two zones have changed places.
+        // After a failover the two zones have changed places, and while a new standby is made it is in none. Nobody chooses the zones of two
+        // instances: RDS would refuse to make what takes the place of these.
         availability_zone: wanted_zone.map(str::to_owned).or(zone),
         multi_az: pending.multi_az.or(instance.multi_az),
         db_parameter_group_name: instance
@@ -160,7 +167,11 @@ pub(super) fn fields(target: &Target<'_>, instance: &sdk::DbInstance) -> DbInsta
         monitoring_role_arn: instance.monitoring_role_arn().map(Arn::new),
         database_insights_mode: instance.database_insights_mode().map(|mode| mode.as_str().to_owned()),
         enable_performance_insights: instance.performance_insights_enabled,
-        performance_insights_kms_key_id: instance.performance_insights_kms_key_id().map(Arn::new),
+        performance_insights_kms_key_id: key(
+            target,
+            "performance_insights_kms_key_id",
+            instance.performance_insights_kms_key_id(),
+        ),
         performance_insights_retention_period: instance.performance_insights_retention_period,
         enable_cloudwatch_logs_exports: exports(
             instance.enabled_cloudwatch_logs_exports(),

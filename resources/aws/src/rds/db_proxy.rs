@@ -204,7 +204,10 @@ impl Manage for DbProxy {
         if let Some(config) = &want.connection_pool_config {
             modify_group(rds, cx, name, pool(config)).await?;
         }
-        retarget(rds, cx, name, want).await?;
+        // Targets that others gave it meanwhile are not the program's to take away if it names none.
+        if want.db_instance_identifiers.is_some() || want.db_cluster_identifiers.is_some() {
+            retarget(rds, cx, name, want).await?;
+        }
         Ok(outputs(&proxy))
     }
 

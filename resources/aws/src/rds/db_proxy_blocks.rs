@@ -46,8 +46,8 @@ pub struct ConnectionPool {
     /// Which statements do not tie a client to one connection: `EXCLUDE_VARIABLE_SETS`.
     #[field(set, cloud_default)]
     pub session_pinning_filters: Option<Input<Vec<String>>>,
-    /// Statements with which each connection to the database begins.
-    #[field(cloud_default)]
+    /// Statements with which each connection to the database begins. AWS keeps them from view.
+    #[field(secret, cloud_default)]
     pub init_query: Option<Input<String>>,
 }
 

@@ -30,8 +30,9 @@ pub struct DbSnapshot {
     /// The name, unique in account and region. RDS keeps it in lower case.
     #[field(replace, normalize = lower)]
     pub db_snapshot_identifier: Input<String>,
-    /// The instance.
-    #[field(replace, normalize = lower)]
+    /// The instance. A snapshot never becomes one of another: a change is refused, since to replace it would be to delete the copy of the data
+    /// first, and perhaps for nothing but a new name of the instance.
+    #[field(normalize = lower)]
     pub db_instance_identifier: Input<DbInstanceId>,
     /// The tags.
     pub tags: Tags,
@@ -119,9 +120,17 @@ impl Manage for DbSnapshot {
         aws: &Aws,
         cx: &Cx,
         id: &str,
-        _: &DbSnapshotResolved,
+        want: &DbSnapshotResolved,
         change: &DbSnapshotChange,
     ) -> Result<Option<DbSnapshotOutputs>, CloudError> {
+        if change.db_instance_identifier.is_some() {
+            let wanted = want.db_instance_identifier.as_str();
+            let message = format!("db snapshot {id} was made of another instance than {wanted}, and stays what it is");
+            return Err(CloudError::local(ErrorKind::Invalid, message).hint(
+                "if the instance was only renamed, leave the difference alone with `ignore_changes`; for a snapshot of another one choose \
+                 another name (`up --replace` deletes this one before it makes a new one)",
+            ));
+        }
         let rds = &aws.rds(cx).await?;
         if change.tags.is_some() {
             let arn = arn(aws, cx, "snapshot", id).await?;

@@ -48,11 +48,12 @@ use std::time::Duration;
 
 use phx_model::driver::{Cx, Registry};
 use phx_model::error::ErrorKind;
+use phx_model::typed::Resource;
 use phx_model::{CloudError, Value};
 
 use crate::arn::Arn;
 use crate::client::{Aws, Service};
-use crate::manage;
+use crate::manage::{self, Target};
 use crate::wait;
 
 /// RDS in one place.
@@ -97,6 +98,43 @@ pub(crate) fn texts<T: ToString>(values: Option<&Vec<T>>) -> Option<Vec<String>>
 /// A list of an answer: an empty one is none.
 pub(crate) fn listed<T>(items: Vec<T>) -> Option<Vec<T>> {
     Some(items).filter(|items| !items.is_empty())
+}
+
+/// A key as the program named it, where it named an alias or the bare id: RDS tells the key's own ARN. Which key an alias stands for later changes
+/// nothing about a database that was encrypted with it before.
+pub(crate) fn key(target: &Target<'_>, field: &str, told: Option<&str>) -> Option<Arn> {
+    let told = told?;
+    let stands_for = |set: &&str| {
+        set.starts_with("alias/")
+            || set.contains(":alias/")
+            || told.rsplit_once(":key/").is_some_and(|(_, id)| id == *set)
+    };
+    let set = target.inputs.get(field).and_then(Value::as_str).filter(stands_for);
+    Some(Arn::new(set.unwrap_or(told)))
+}
+
+/// What RDS tells of a database; but what it cannot be changed in stands as the program set it where RDS says it in other letters (of Oracle the
+/// database's name in capitals) or does not say it (an Aurora cluster's public address, the zone of an instance that is only being made): neither
+/// is a ground on which a database is replaced.
+pub(crate) fn as_set<R: Resource>(target: &Target<'_>, told: R::Resolved) -> R::Resolved {
+    let mut fields = R::fields(&told);
+    let mut changed = false;
+    for field in R::schema().fields.iter().filter(|f| f.replace && !f.write_only) {
+        let Some(set) = target.inputs.get(field.name).filter(|set| !set.is_empty()) else { continue };
+        let stands = match fields.get(field.name).filter(|there| !there.is_empty()) {
+            // A key that is not told is none: to that nobody may be blind.
+            None => field.name != "kms_key_id",
+            Some(there) => {
+                let both = there.as_str().zip(set.as_str());
+                both.is_some_and(|(there, set)| there != set && there.eq_ignore_ascii_case(set))
+            }
+        };
+        if stands {
+            fields.insert(field.name, set.clone());
+            changed = true;
+        }
+    }
+    if changed { R::resolve(&fields).unwrap_or(told) } else { told }
 }
 
 /// An object's ARN: `arn:aws:rds:us-west-2:123456789012:subgrp:main`.

@@ -85,7 +85,8 @@ pub struct RdsOption {
 pub struct OptionSetting {
     /// The name.
     pub name: Input<String>,
-    /// The value, as text.
+    /// The value, as text. It may be a password (`AGENT_REGISTRATION_PASSWORD`), so it is kept from view, as AWS keeps it.
+    #[field(secret)]
     pub value: Input<String>,
 }
 

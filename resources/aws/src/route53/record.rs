@@ -201,9 +201,14 @@ impl Manage for Record {
     ) -> Result<Option<RecordOutputs>, CloudError> {
         let route53 = &aws.route53(cx).await?;
         let key = Key::parse(id)?;
-        let set = blocks::to_set(want)?;
+        let mut set = blocks::to_set(want)?;
+        // The whole record is written over: a health check that the program never set is sent as it is.
+        let keeps_check = want.health_check_id.is_none() && change.health_check_id.is_none();
+        let there = if keeps_check || changes_policy(change) { get(route53, &key).await? } else { None };
+        if keeps_check {
+            set.health_check_id = there.as_ref().and_then(|there| there.health_check_id.clone());
+        }
         // Only another routing policy keeps a record from being written over: then the old one is taken away in the same batch.
-        let there = if changes_policy(change) { get(route53, &key).await? } else { None };
         match there.filter(|there| policy(there) != policy(&set)) {
             Some(there) => {
                 let batch = [(sdk::ChangeAction::Delete, there), (sdk::ChangeAction::Create, set)];

@@ -94,8 +94,9 @@ pub struct Bucket {
     /// The name, unique among everyone's buckets.
     #[field(replace)]
     pub bucket: Input<String>,
-    /// Whether objects can be locked against deletion. This turns versioning on.
-    #[field(replace, cloud_default)]
+    /// Whether objects can be locked against deletion. This turns versioning on in a new bucket; one that is there needs it on before. It is never
+    /// turned off.
+    #[field(cloud_default)]
     pub object_lock_enabled_for_bucket: Option<Input<bool>>,
     /// Who owns objects that others upload: `BucketOwnerEnforced` (which it is unset; ACLs are off), `BucketOwnerPreferred` or
     /// `ObjectWriter`.
@@ -273,16 +274,26 @@ impl Manage for Bucket {
         change: &BucketChange,
     ) -> Result<Option<BucketOutputs>, CloudError> {
         let s3 = &aws.s3(cx).await?;
+        if set(change.object_lock_enabled_for_bucket.as_ref()) == Some(&false) {
+            let message = format!("objects of the bucket {id} can be locked, which is never turned off");
+            return Err(CloudError::local(ErrorKind::Invalid, message)
+                .hint("leave object_lock_enabled_for_bucket out, or choose another name for a new bucket"));
+        }
         // Nothing is to be done for force_destroy, and fields that S3 fills in are never taken away.
-        if let Some(ownership) = set(change.object_ownership.as_ref()) {
+        let list = Acl::of(want).filter(|_| changes_acl(change));
+        let ownership = set(change.object_ownership.as_ref());
+        // Once ACLs are off they cannot be set any more, and they cannot be switched off while there is one that lets others in.
+        let list_first = ownership.is_some_and(|ownership| ownership == "BucketOwnerEnforced");
+        if let Some(acl) = list.as_ref().filter(|_| list_first) {
+            once_free(cx, || acl::put(s3, id, acl)).await?;
+        }
+        if let Some(ownership) = ownership {
             once_free(cx, || settings::put_ownership(s3, id, ownership)).await?;
         }
         if let Some(block) = set(change.public_access_block_configuration.as_ref()) {
             once_free(cx, || settings::put_public_access_block(s3, id, block)).await?;
         }
-        if changes_acl(change)
-            && let Some(acl) = &Acl::of(want)
-        {
+        if let Some(acl) = list.as_ref().filter(|_| !list_first) {
             once_free(cx, || acl::put(s3, id, acl)).await?;
         }
         // Objects are no longer copied before versions are no longer kept.
@@ -295,14 +306,16 @@ impl Manage for Bucket {
             once_free(cx, || settings::put_versioning(s3, id, status)).await?;
         }
         if let Some(encryption) = set(change.server_side_encryption_configuration.as_ref()) {
-            once_free(cx, || settings::put_encryption(s3, id, encryption)).await?;
+            once_free(cx, || settings::change_encryption(s3, id, encryption)).await?;
         }
-        if let Some(change) = &change.object_lock_configuration {
-            once_free(cx, || settings::put_object_lock(s3, id, change.after.as_ref())).await?;
+        if change.object_lock_configuration.is_some() || change.object_lock_enabled_for_bucket.is_some() {
+            once_free(cx, || settings::put_object_lock(s3, id, want.object_lock_configuration.as_ref())).await?;
         }
-        if change.lifecycle_configuration.is_some() || change.transition_default_minimum_object_size.is_some() {
-            let (rules, smallest) = (&want.lifecycle_configuration, &want.transition_default_minimum_object_size);
-            once_free(cx, || lifecycle::put(s3, id, rules.as_ref(), smallest.as_deref())).await?;
+        let smallest = want.transition_default_minimum_object_size.as_deref();
+        if let Some(change) = &change.lifecycle_configuration {
+            once_free(cx, || lifecycle::change(s3, id, change.after.as_ref(), smallest)).await?;
+        } else if change.transition_default_minimum_object_size.is_some() {
+            once_free(cx, || lifecycle::put_smallest(s3, id, smallest)).await?;
         }
         if let Some(change) = &change.bucket_logging_status {
             once_free(cx, || events::put_logging(s3, id, change.after.as_ref())).await?;

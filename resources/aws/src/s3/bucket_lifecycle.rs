@@ -147,6 +147,37 @@ pub(super) async fn put(
     Ok(())
 }
 
+/// Sets the rules of a bucket that may have had some. Where the program says nothing of the size, it stays as it is: what is not sent becomes the
+/// default.
+pub(super) async fn change(
+    s3: &S3,
+    bucket: &str,
+    want: Option<&LifecycleConfigurationResolved>,
+    smallest: Option<&str>,
+) -> Result<(), CloudError> {
+    let there = match (want, smallest) {
+        (Some(_), None) => get(s3, bucket, None).await?.smallest,
+        _ => None,
+    };
+    put(s3, bucket, want, smallest.or(there.as_deref())).await
+}
+
+/// Sets the size and nothing else: the rules that are there, whoever set them, are sent again with it. Without any it says nothing.
+pub(super) async fn put_smallest(s3: &S3, bucket: &str, smallest: Option<&str>) -> Result<(), CloudError> {
+    let send = || s3.get_bucket_lifecycle_configuration().bucket(bucket).send();
+    let read = s3.read("GetBucketLifecycleConfiguration", send);
+    let rules = unless(&["NoSuchLifecycleConfiguration"], read).await?.and_then(|answer| answer.rules);
+    let Some(rules) = rules.filter(|rules| !rules.is_empty()) else { return Ok(()) };
+    let configuration = sdk::BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(invalid)?;
+    let request = s3
+        .put_bucket_lifecycle_configuration()
+        .bucket(bucket)
+        .lifecycle_configuration(configuration)
+        .set_transition_default_minimum_object_size(smallest.map(sdk::TransitionDefaultMinimumObjectSize::from));
+    s3.write_idempotent("PutBucketLifecycleConfiguration", || request.clone().send()).await?;
+    Ok(())
+}
+
 pub(super) fn date(text: &str) -> Result<DateTime, CloudError> {
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     DateTime::from_str(&whole, DateTimeFormat::DateTime)

@@ -186,6 +186,26 @@ pub(super) async fn put_encryption(
     Ok(())
 }
 
+/// Sets what is wished of a bucket that has been encrypted before; parts that are not stay as they are, and what is not sent would not.
+pub(super) async fn change_encryption(
+    s3: &S3,
+    bucket: &str,
+    want: &ServerSideEncryptionConfigurationResolved,
+) -> Result<(), CloudError> {
+    let mut want = want.clone();
+    if (want.bucket_key_enabled.is_none() || want.blocked_encryption_types.is_none())
+        && let Some(there) = get_encryption(s3, bucket).await?
+    {
+        let blocked = there.blocked_encryption_types.filter(|kinds| !kinds.is_empty());
+        want.blocked_encryption_types = want.blocked_encryption_types.or(blocked);
+        // Not every way to encrypt takes a key for the bucket.
+        if want.sse_algorithm == there.sse_algorithm {
+            want.bucket_key_enabled = want.bucket_key_enabled.or(there.bucket_key_enabled);
+        }
+    }
+    put_encryption(s3, bucket, &want).await
+}
+
 pub(super) async fn get_public_access_block(
     s3: &S3,
     bucket: &str,
@@ -220,8 +240,12 @@ pub(super) async fn put_ownership(s3: &S3, bucket: &str, ownership: &str) -> Res
     let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::from(ownership));
     let controls = OwnershipControls::builder().rules(rule.build().map_err(invalid)?).build().map_err(invalid)?;
     let request = s3.put_bucket_ownership_controls().bucket(bucket).ownership_controls(controls);
-    s3.write_idempotent("PutBucketOwnershipControls", || request.clone().send()).await?;
-    Ok(())
+    match s3.write_idempotent("PutBucketOwnershipControls", || request.clone().send()).await {
+        Err(error) if error.code.as_deref() == Some("InvalidBucketAclWithObjectOwnership") => {
+            Err(error.hint("the bucket's ACL lets others in: set acl to private together with object_ownership"))
+        }
+        answer => answer.map(drop),
+    }
 }
 
 /// Whether objects can be locked, and for how long they are if nothing else is said.
@@ -281,15 +305,14 @@ pub(super) async fn get_tags(s3: &S3, bucket: &str) -> Result<BTreeMap<String, S
     Ok(tags.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }
 
-/// Sets all tags. AWS's own are not touched by this, and may not be among them.
+/// Sets all tags. AWS's own, which CloudFormation gives to buckets, must be among them just as they are: S3 refuses to take them away.
 pub(super) async fn put_tags(s3: &S3, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), CloudError> {
-    let own: BTreeMap<_, _> = tags.iter().filter(|(key, _)| !key.starts_with("aws:")).collect();
-    if own.is_empty() {
+    if tags.is_empty() {
         let send = || s3.delete_bucket_tagging().bucket(bucket).send();
         s3.write_idempotent("DeleteBucketTagging", send).await?;
         return Ok(());
     }
-    let tagging = Tagging::builder().set_tag_set(Some(to_tags(own)?)).build().map_err(invalid)?;
+    let tagging = Tagging::builder().set_tag_set(Some(to_tags(tags)?)).build().map_err(invalid)?;
     let request = s3.put_bucket_tagging().bucket(bucket).tagging(tagging);
     s3.write_idempotent("PutBucketTagging", || request.clone().send()).await?;
     Ok(())

@@ -3,6 +3,7 @@
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use phx_model::CloudError;
 use phx_model::driver::Cx;
+use phx_model::error::ErrorKind;
 
 use super::S3;
 use super::bucket_settings::invalid;
@@ -59,5 +60,5 @@ pub(super) async fn delete(s3: &S3, bucket: &str, versions: Vec<Version>) -> Res
     let why = first.message().or(first.code()).unwrap_or("no reason given");
     let message = format!("{} objects cannot be deleted; {key:?}: {why}", answer.errors().len());
     let code = first.code().map(str::to_owned);
-    Err(CloudError { code, ..s3.unexpected("DeleteObjects", message) })
+    Err(CloudError { kind: ErrorKind::Other, code, ..s3.unexpected("DeleteObjects", message) })
 }

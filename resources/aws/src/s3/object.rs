@@ -1,17 +1,19 @@
 //! `aws:s3:Object`.
 //!
 //! The content is a part of the program's fields and of the state, so it suits configuration and pages rather than large files. It is uploaded with its
-//! SHA-256, which S3 keeps: a content that someone else changed is noticed without fetching it.
+//! SHA-256, which S3 keeps: a content that someone else changed is noticed without fetching it. A content that the program never set is somebody else's:
+//! S3 is told to copy it when the rest of the object changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_s3::operation::copy_object::builders::CopyObjectFluentBuilder;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode,
-    ObjectLockRetention, ObjectLockRetentionMode, ServerSideEncryption, StorageClass, Tagging,
+    ChecksumAlgorithm, ChecksumMode, MetadataDirective, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode,
+    ObjectLockRetention, ObjectLockRetentionMode, ServerSideEncryption, StorageClass, Tagging, TaggingDirective,
 };
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
@@ -49,7 +51,7 @@ pub struct Object {
     /// The key: `config/app.json`.
     #[field(replace)]
     pub key: Input<String>,
-    /// What it holds, as text. Neither this nor `content_base64`: nothing.
+    /// What it holds, as text. Neither this nor `content_base64`: nothing, and what someone else puts there stays.
     pub content: Option<Input<String>>,
     /// What it holds, in base64, for what is not text.
     pub content_base64: Option<Input<String>>,
@@ -169,11 +171,26 @@ impl Manage for Object {
             tags.extend(delta.set);
         }
         if puts(change) {
-            let bytes = content::bytes(want)?;
-            let put = || async { put(s3, want, &bytes, &tags)?.send().await };
-            let answer = s3.write_idempotent("PutObject", put).await?;
+            let mut whole = want.clone();
+            let uploads = change.content.is_some() || change.content_base64.is_some();
+            if !uploads {
+                // What is not said with it would be taken away, and the program may never have set it.
+                let there = head(s3, bucket, key).await?;
+                keep(&mut whole, change, fields(bucket, key, there, Content::default(), BTreeMap::new()));
+            }
+            let (etag, version) = if uploads || want.content.is_some() || want.content_base64.is_some() {
+                let bytes = content::bytes(want)?;
+                let put = || async { put(s3, &whole, &bytes, &tags)?.send().await };
+                let answer = s3.write_idempotent("PutObject", put).await?;
+                (answer.e_tag, answer.version_id)
+            } else {
+                // What it holds is not the program's.
+                let request = copy(s3, &whole, &tags)?;
+                let answer = s3.write_idempotent("CopyObject", || request.clone().send()).await?;
+                (answer.copy_object_result.and_then(|copied| copied.e_tag), answer.version_id)
+            };
             let region = aws.region(&cx.provider).await?;
-            return Ok(Some(outputs(&region, bucket, key, answer.e_tag(), answer.version_id())));
+            return Ok(Some(outputs(&region, bucket, key, etag.as_deref(), version.as_deref())));
         }
         if change.tags.is_some() {
             let tagging = Tagging::builder().set_tag_set(Some(to_tags(&tags)?)).build().map_err(invalid)?;
@@ -310,6 +327,52 @@ fn put(
         ))
 }
 
+/// A request that puts the object anew with what it holds.
+fn copy(
+    s3: &S3,
+    want: &ObjectResolved,
+    tags: &BTreeMap<String, String>,
+) -> Result<CopyObjectFluentBuilder, CloudError> {
+    Ok(s3
+        .copy_object()
+        .bucket(want.bucket.as_str())
+        .key(&want.key)
+        .copy_source(format!("{}/{}", want.bucket, coded(&want.key, b"/")))
+        .checksum_algorithm(ChecksumAlgorithm::Sha256)
+        .metadata_directive(MetadataDirective::Replace)
+        .tagging_directive(TaggingDirective::Replace)
+        .tagging(tagging(tags))
+        .set_content_type(want.content_type.clone())
+        .set_content_encoding(want.content_encoding.clone())
+        .set_content_language(want.content_language.clone())
+        .set_content_disposition(want.content_disposition.clone())
+        .set_cache_control(want.cache_control.clone())
+        .set_website_redirect_location(want.website_redirect_location.clone())
+        .set_metadata(want.metadata.clone().map(|metadata| metadata.into_iter().collect()))
+        .set_storage_class(want.storage_class.as_deref().map(StorageClass::from))
+        .set_server_side_encryption(want.server_side_encryption.as_deref().map(ServerSideEncryption::from))
+        .set_ssekms_key_id(want.ssekms_key_id.as_ref().map(Arn::to_string))
+        .set_bucket_key_enabled(want.bucket_key_enabled)
+        .set_object_lock_mode(want.object_lock_mode.as_deref().map(ObjectLockMode::from))
+        .set_object_lock_retain_until_date(until(want)?)
+        .set_object_lock_legal_hold_status(
+            want.object_lock_legal_hold_status.as_deref().map(ObjectLockLegalHoldStatus::from),
+        ))
+}
+
+/// Takes over what is there and neither set by the program nor to be taken away.
+fn keep(whole: &mut ObjectResolved, change: &ObjectChange, there: ObjectResolved) {
+    macro_rules! keep {
+        ($($field:ident),*) => {$(
+            if change.$field.is_none() {
+                whole.$field = whole.$field.take().or(there.$field);
+            }
+        )*};
+    }
+    keep!(content_type, content_encoding, content_language, content_disposition, cache_control);
+    keep!(website_redirect_location, metadata, storage_class);
+}
+
 /// Whether a change needs the object to be put anew.
 fn puts(change: &ObjectChange) -> bool {
     change.content.is_some()
@@ -329,15 +392,18 @@ fn puts(change: &ObjectChange) -> bool {
 
 /// Tags as a header holds them: a query.
 fn tagging(tags: &BTreeMap<String, String>) -> String {
-    let coded = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-                other => format!("%{other:02X}"),
-            })
-            .collect()
-    };
-    tags.iter().map(|(key, value)| format!("{}={}", coded(key), coded(value))).collect::<Vec<_>>().join("&")
+    tags.iter().map(|(key, value)| format!("{}={}", coded(key, b""), coded(value, b""))).collect::<Vec<_>>().join("&")
+}
+
+/// Text as a URL holds it. What stands in `plain` may stand there as it is.
+fn coded(text: &str, plain: &[u8]) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            byte if plain.contains(&byte) => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
 }
 
 async fn get_tags(s3: &S3, bucket: &str, key: &str) -> Result<BTreeMap<String, String>, CloudError> {
@@ -437,6 +503,26 @@ mod tests {
     fn tags_are_a_query() {
         let tags = [("a b", "1&2=3"), ("phx:intent", "x.y.1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(tagging(&tags.into()), "a%20b=1%262%3D3&phx%3Aintent=x.y.1");
+    }
+
+    #[test]
+    fn what_the_program_never_set_is_kept_and_what_it_takes_away_is_not() {
+        let object = |json: serde_json::Value| {
+            let Value::Map(fields) = Value::from(json) else { panic!("no map") };
+            Object::resolve(&fields).unwrap()
+        };
+        let mut whole = object(serde_json::json!({"bucket": "b", "key": "k", "cache_control": "no-store"}));
+        let there = object(serde_json::json!({"bucket": "b", "key": "k", "cache_control": "max-age=60",
+            "content_type": "text/html", "content_language": "en"}));
+        let change = ObjectChange {
+            content_language: Some(phx_model::typed::FieldChange { before: Some("en".into()), after: None }),
+            ..ObjectChange::default()
+        };
+        keep(&mut whole, &change, there);
+        assert_eq!(whole.cache_control.as_deref(), Some("no-store"));
+        assert_eq!(whole.content_type.as_deref(), Some("text/html"));
+        assert_eq!(whole.content_language, None);
+        assert_eq!(coded("a b/c?", b"/"), "a%20b/c%3F");
     }
 
     #[test]

@@ -41,7 +41,9 @@ pub struct RotationSchedule {
     /// The secret.
     #[field(replace)]
     pub secret_id: Input<Arn>,
-    /// The Lambda function that changes the value. Unset where a service manages the secret.
+    /// The Lambda function that changes the value. Unset where a service manages the secret. Taken out, it stays: AWS has no way to take it away, and
+    /// each attempt would change the value.
+    #[field(cloud_default)]
     pub rotation_lambda_arn: Option<Input<Arn>>,
     /// When it is changed.
     #[field(cloud_default)]

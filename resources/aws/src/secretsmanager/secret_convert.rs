@@ -55,7 +55,7 @@ impl Shown {
 /// The fields that programs set.
 pub(super) fn fields(shown: Shown, target: &Target<'_>) -> SecretResolved {
     let text = |text: Option<String>| text.filter(|t| !t.is_empty());
-    let copies: Vec<ReplicaRegionResolved> = shown.copies.iter().filter_map(copy).collect();
+    let copies: Vec<ReplicaRegionResolved> = shown.copies.iter().filter_map(|c| copy(c, target)).collect();
     SecretResolved {
         name: shown.name,
         description: text(shown.description),
@@ -76,9 +76,24 @@ pub(super) fn fields(shown: Shown, target: &Target<'_>) -> SecretResolved {
     }
 }
 
-fn copy(copy: &ReplicationStatusType) -> Option<ReplicaRegionResolved> {
-    let key = copy.kms_key_id().filter(|key| !key.is_empty() && !key.ends_with(OWN_KEY));
-    Some(ReplicaRegionResolved { region: copy.region.clone()?, kms_key_id: key.map(Arn::new) })
+fn copy(copy: &ReplicationStatusType, target: &Target<'_>) -> Option<ReplicaRegionResolved> {
+    let region = copy.region.clone()?;
+    let other = copy.kms_key_id().filter(|key| !key.is_empty() && !key.ends_with(OWN_KEY));
+    // The service's own key is that of a copy which names none; and where the program names it, that is no reason to make another copy.
+    let named = || key_set(target, &region).filter(|key| key.ends_with(OWN_KEY));
+    let kms_key_id = other.or_else(named).map(Arn::new);
+    Some(ReplicaRegionResolved { region, kms_key_id })
+}
+
+/// The key that the program names for the copy in a region.
+fn key_set<'t>(target: &Target<'t>, region: &str) -> Option<&'t str> {
+    let Some(Value::List(copies)) = target.inputs.get("add_replica_regions").map(Value::expose) else { return None };
+    copies.iter().find_map(|copy| match copy.expose() {
+        Value::Map(copy) if copy.get("region").and_then(Value::as_str) == Some(region) => {
+            copy.get("kms_key_id").and_then(Value::as_str)
+        }
+        _ => None,
+    })
 }
 
 /// Whether a list tells what phx last set. It lags behind, so what it tells otherwise may be old.

@@ -23,8 +23,9 @@ const PREVIOUS: &str = "AWSPREVIOUS";
 /// One value of a secret. A new value is a new version; the old one stays for a while, as the previous one.
 ///
 /// phx sends the value and never asks for it. The version's id is made from the intent, so that it is found again. Deleting a version takes
-/// away its labels, after which Secrets Manager deletes it by itself; the current one keeps its label until another version has it or the
-/// secret is deleted.
+/// away its labels, after which Secrets Manager deletes it by itself; the current one and the one before it keep theirs until other versions
+/// have them or the secret is deleted. A version whose labels others have moved on (a rotation, twice) counts as there, unless the program says
+/// which labels it has: to make it again would be to put an old value in the place of theirs.
 ///
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
 #[derive(Clone, Debug, Resource)]
@@ -74,11 +75,12 @@ impl Manage for SecretVersion {
         let unclear: BTreeSet<&str> =
             targets.iter().filter(|t| !is_listed(t)).filter_map(|t| Some(split(t.id)?.0)).collect();
         let asked = batch::each(unclear, |secret| async move { Ok((secret, stages(secrets, secret).await)) });
-        let asked: HashMap<&str, Result<Stages, CloudError>> = asked.await?.into_iter().collect();
+        let asked: HashMap<&str, Result<Option<Stages>, CloudError>> = asked.await?.into_iter().collect();
         let found = |target: &Target<'_>| {
             let Some((secret, version)) = split(target.id) else { return Found::Failed(malformed(target.id)) };
             match asked.get(secret) {
-                Some(Ok(stages)) => present(target, secret, version, stages.get(version)),
+                Some(Ok(Some(stages))) => present(target, secret, version, stages.get(version)),
+                Some(Ok(None)) => Found::Gone,
                 Some(Err(error)) => Found::Failed(error.clone()),
                 None => {
                     let stages = listed.get(secret).and_then(|s| s.secret_versions_to_stages());
@@ -117,27 +119,27 @@ impl Manage for SecretVersion {
     ) -> Result<Option<SecretVersionOutputs>, CloudError> {
         let secrets = &aws.secretsmanager(cx).await?;
         let (secret, version) = split(id).ok_or_else(|| malformed(id))?;
-        if change.version_stages.is_none() {
-            return Ok(None);
-        }
-        let stages = stages(secrets, secret).await?;
+        let Some(change) = &change.version_stages else { return Ok(None) };
+        let stages = stages(secrets, secret).await?.unwrap_or_default();
         let wanted: BTreeSet<&str> = want.version_stages.iter().flatten().map(String::as_str).collect();
         let there: BTreeSet<&str> = stages.get(version).into_iter().flatten().map(String::as_str).collect();
         for label in wanted.difference(&there) {
             let holder = stages.iter().find(|(_, labels)| labels.iter().any(|l| l == label)).map(|(v, _)| v.as_str());
             label_moves(secrets, secret, label, holder, Some(version)).await?;
         }
-        for label in there.difference(&wanted).filter(|label| **label != CURRENT) {
+        let stays = staying(change.before.as_ref());
+        for label in there.difference(&wanted).filter(|label| !stays(label)) {
             label_moves(secrets, secret, label, Some(version), None).await?;
         }
         Ok(None)
     }
 
-    async fn delete(aws: &Aws, cx: &Cx, id: &str, _: Option<&SecretVersionResolved>) -> Result<(), CloudError> {
+    async fn delete(aws: &Aws, cx: &Cx, id: &str, was: Option<&SecretVersionResolved>) -> Result<(), CloudError> {
         let secrets = &aws.secretsmanager(cx).await?;
         let (secret, version) = split(id).ok_or_else(|| malformed(id))?;
-        let stages = stages(secrets, secret).await?;
-        for label in stages.get(version).into_iter().flatten().filter(|label| *label != CURRENT) {
+        let stages = stages(secrets, secret).await?.unwrap_or_default();
+        let stays = staying(was.and_then(|was| was.version_stages.as_ref()));
+        for label in stages.get(version).into_iter().flatten().filter(|label| !stays(label)) {
             match label_moves(secrets, secret, label, Some(version), None).await {
                 Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -154,7 +156,7 @@ impl Manage for SecretVersion {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let secrets = &aws.secretsmanager(cx).await?;
         let version = client_token(intent);
-        let stages = stages(secrets, want.secret_id.as_str()).await?;
+        let stages = stages(secrets, want.secret_id.as_str()).await?.unwrap_or_default();
         Ok(stages.contains_key(&version).then(|| created(want, &version)))
     }
 }
@@ -162,10 +164,17 @@ impl Manage for SecretVersion {
 /// The labels of a secret's versions, by version. Versions without any are left out.
 type Stages = HashMap<String, Vec<String>>;
 
-/// A secret that is not there, or is going to be deleted, has no versions.
-async fn stages(secrets: &SecretsManager, secret: &str) -> Result<Stages, CloudError> {
+/// `None`: there is no such secret, or it is going to be deleted.
+async fn stages(secrets: &SecretsManager, secret: &str) -> Result<Option<Stages>, CloudError> {
     let secret = describe(secrets, secret).await?;
-    Ok(secret.and_then(|s| s.version_ids_to_stages).unwrap_or_default())
+    Ok(secret.map(|s| s.version_ids_to_stages.unwrap_or_default()))
+}
+
+/// The labels that are not taken away: the current one's, which AWS leaves on some version, and that of the one before it, unless the program
+/// gave it that label. Whoever was handed the old value a moment ago, or wants to go back to it, finds it by that.
+fn staying(given: Option<&Vec<String>>) -> impl Fn(&str) -> bool {
+    let given = given.is_some_and(|labels| labels.iter().any(|label| label == PREVIOUS));
+    move |label| label == CURRENT || (label == PREVIOUS && !given)
 }
 
 async fn label_moves(
@@ -214,7 +223,14 @@ fn is_as_set(labels: &[String], target: &Target<'_>) -> bool {
 }
 
 fn present(target: &Target<'_>, secret: &str, version: &str, labels: Option<&Vec<String>>) -> Found<SecretVersion> {
-    let Some(labels) = labels.filter(|labels| !labels.is_empty()) else { return Found::Gone };
+    let none = Vec::new();
+    let unset = || !target.inputs.is_empty() && target.inputs.get("version_stages").is_none_or(Value::is_empty);
+    let labels = match labels.filter(|labels| !labels.is_empty()) {
+        Some(labels) => labels,
+        // Superseded, and perhaps deleted by Secrets Manager since then.
+        None if unset() => &none,
+        None => return Found::Gone,
+    };
     // The label of the previous version comes by itself, when another one becomes the current one.
     let named = match target.inputs.get("version_stages").map(Value::expose) {
         Some(Value::List(set)) => set.iter().any(|label| label.as_str() == Some(PREVIOUS)),

@@ -196,7 +196,10 @@ fn present(target: &Target<'_>, subscription: &sdk::StandardsSubscription) -> Fo
     if is_going(subscription) {
         return Found::Gone;
     }
-    let Some(standard) = subscription.standards_arn() else { return Found::Gone };
+    let Some(standard) = subscription.standards_arn() else {
+        let message = format!("the answer does not say of which standard {} is", target.id);
+        return Found::Failed(CloudError::local(ErrorKind::Other, message));
+    };
     let input: BTreeMap<_, _> =
         subscription.standards_input().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
     let fields = StandardsSubscriptionResolved {

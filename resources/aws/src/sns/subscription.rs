@@ -16,7 +16,7 @@ use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::value::Json;
-use phx_model::{Block, CloudError, Input, Outputs, Resource};
+use phx_model::{Block, CloudError, Input, Outputs, Resource, Value};
 
 use super::Sns;
 use crate::arn::Arn;
@@ -125,7 +125,7 @@ impl Manage for Subscription {
         batch::each(targets, |target| async move {
             let told = listed.get(target.id).filter(|_| !ATTRIBUTES.iter().any(|a| target.wants(a)));
             Ok(match told {
-                Some(told) => shown(target.id, told),
+                Some(told) => shown(target, told),
                 None => read(sns, target).await,
             })
         })
@@ -169,8 +169,13 @@ impl Manage for Subscription {
                 .hint("it can be changed when whoever is at the endpoint has confirmed it"));
         };
         for (name, value) in changed(want, change) {
-            let request =
-                sns.set_subscription_attributes().subscription_arn(&arn).attribute_name(name).attribute_value(value);
+            // To take this one away SNS wants no value at all: an empty one is no JSON.
+            let value = Some(value).filter(|value| name != "RedrivePolicy" || !value.is_empty());
+            let request = sns
+                .set_subscription_attributes()
+                .subscription_arn(&arn)
+                .attribute_name(name)
+                .set_attribute_value(value);
             sns.write_idempotent("SetSubscriptionAttributes", || request.clone().send()).await?;
         }
         Ok(None)
@@ -200,6 +205,10 @@ impl Manage for Subscription {
         _intent: &IntentId,
     ) -> Result<Option<Created<Self>>, CloudError> {
         let sns = &aws.sns(cx).await?;
+        // Which password one has is not told: subscribing again is, and tells the same one.
+        if want.endpoint.as_deref().is_some_and(|endpoint| without_password(endpoint) != endpoint) {
+            return Ok(None);
+        }
         let found = match list(sns, want.topic_arn.as_str(), usize::MAX).await {
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
             found => found?.into_iter().find(|listed| is_to(listed, &want.protocol, want.endpoint.as_deref())),
@@ -211,7 +220,7 @@ impl Manage for Subscription {
 }
 
 fn created(arn: Option<String>, want: &SubscriptionResolved, pending: Option<bool>) -> Created<Subscription> {
-    let endpoint = want.endpoint.as_deref().unwrap_or_default();
+    let endpoint = without_password(want.endpoint.as_deref().unwrap_or_default());
     let id = arn.clone().unwrap_or_else(|| format!("{}/{}/{endpoint}", want.topic_arn, want.protocol));
     let outputs = SubscriptionOutputs { id: id.clone(), arn: arn.map(Arn::new), pending_confirmation: pending };
     Created { id, outputs, complete: true }
@@ -233,7 +242,31 @@ fn topic_of(id: &str) -> Option<&str> {
 }
 
 fn is_to(listed: &Listed, protocol: &str, endpoint: Option<&str>) -> bool {
-    listed.protocol() == Some(protocol) && listed.endpoint().unwrap_or_default() == endpoint.unwrap_or_default()
+    let same = |a: Option<&str>, b: Option<&str>| {
+        without_password(a.unwrap_or_default()) == without_password(b.unwrap_or_default())
+    };
+    listed.protocol() == Some(protocol) && same(listed.endpoint(), endpoint)
+}
+
+/// An endpoint as SNS tells it, without the password that may stand before its host: `https://me:****@example.com`.
+fn without_password(endpoint: &str) -> String {
+    let parts = || {
+        let (scheme, rest) = endpoint.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (who, host) = authority.rsplit_once('@')?;
+        let (user, _) = who.split_once(':')?;
+        Some(format!("{scheme}://{user}:****@{host}{}", rest.strip_prefix(authority)?))
+    };
+    parts().unwrap_or_else(|| endpoint.to_owned())
+}
+
+/// The endpoint that is there: as it was set, if that is what it is but for the password, which SNS never tells.
+fn endpoint_of(target: &Target<'_>, told: Option<String>) -> Option<String> {
+    let set = target.inputs.get("endpoint").and_then(Value::as_str);
+    match set.filter(|set| told.as_deref() == Some(without_password(set).as_str())) {
+        Some(set) => Some(set.to_owned()),
+        None => told,
+    }
 }
 
 /// The subscriptions of a topic, as far as so many pages go.
@@ -293,7 +326,7 @@ async fn read_one(sns: &Sns, target: &Target<'_>) -> Result<Found<Subscription>,
         };
         match listed.subscription_arn() {
             Some(told) if told.starts_with("arn:") => arn = told.to_owned(),
-            _ => return Ok(shown(id, &listed)),
+            _ => return Ok(shown(target, &listed)),
         }
     }
     let request = sns.get_subscription_attributes().subscription_arn(&arn);
@@ -303,11 +336,12 @@ async fn read_one(sns: &Sns, target: &Target<'_>) -> Result<Found<Subscription>,
         SubscriptionOutputs { id: id.to_owned(), arn: Some(Arn::new(&arn)), pending_confirmation: pending(&there) };
     let mut fields = fields(&there);
     fields.delivery_policy = own(target.inputs.get("delivery_policy"), fields.delivery_policy);
+    fields.endpoint = endpoint_of(target, fields.endpoint);
     Ok(Found::present(fields, outputs))
 }
 
 /// As a list tells it.
-fn shown(id: &str, listed: &Listed) -> Found<Subscription> {
+fn shown(target: &Target<'_>, listed: &Listed) -> Found<Subscription> {
     let told = |name: &str, value: Option<&str>| Some((name.to_owned(), value?.to_owned()));
     let there = [
         told("TopicArn", listed.topic_arn()),
@@ -316,8 +350,10 @@ fn shown(id: &str, listed: &Listed) -> Found<Subscription> {
     ];
     let arn = listed.subscription_arn().filter(|arn| arn.starts_with("arn:")).map(Arn::new);
     let pending_confirmation = Some(arn.is_none());
-    let outputs = SubscriptionOutputs { id: id.to_owned(), arn, pending_confirmation };
-    Found::present(fields(&there.into_iter().flatten().collect()), outputs)
+    let outputs = SubscriptionOutputs { id: target.id.to_owned(), arn, pending_confirmation };
+    let mut fields = fields(&there.into_iter().flatten().collect());
+    fields.endpoint = endpoint_of(target, fields.endpoint);
+    Found::present(fields, outputs)
 }
 
 fn fields(there: &HashMap<String, String>) -> SubscriptionResolved {
@@ -388,7 +424,6 @@ fn changed(want: &SubscriptionResolved, change: &SubscriptionChange) -> Vec<(&'s
 
 #[cfg(test)]
 mod tests {
-    use phx_model::Value;
     use phx_model::typed::FieldChange;
 
     use super::*;
@@ -417,6 +452,15 @@ mod tests {
         assert_eq!(topic_of("arn:aws:sns:r:1:t:0f8f"), Some("arn:aws:sns:r:1:t"));
         assert_eq!(topic_of("arn:aws:sns:r:1:t/email/a@b"), Some("arn:aws:sns:r:1:t"));
         assert_eq!(topic_of("x"), None);
+        for (endpoint, told) in [
+            ("https://me:pass@word@example.com/a?b=c", "https://me:****@example.com/a?b=c"),
+            ("https://example.com/a:b@c", "https://example.com/a:b@c"),
+            ("https://me@example.com", "https://me@example.com"),
+            ("a@example.com", "a@example.com"),
+            ("", ""),
+        ] {
+            assert_eq!(without_password(endpoint), told);
+        }
         let web = "arn:aws:sns:r:1:t/https/https://example.com/a/b";
         assert_eq!(natural(web), Some(("arn:aws:sns:r:1:t", "https", "https://example.com/a/b")));
     }

@@ -45,7 +45,8 @@ fn attributes(want: &TopicResolved, change: Option<&TopicChange>) -> Vec<Attribu
             "ContentBasedDeduplication",
             content_based_deduplication,
             "false",
-            on(want.content_based_deduplication)
+            // A topic that is no FIFO one refuses it, even where it is off.
+            on(want.content_based_deduplication.filter(|on| *on))
         ),
         attribute!("FifoThroughputScope", fifo_throughput_scope, "Topic", want.fifo_throughput_scope.clone()),
         attribute!("ArchivePolicy", archive_policy, "{}", want.archive_policy.as_ref().map(text)),
@@ -214,7 +215,8 @@ mod tests {
             "archive_policy": {"MessageRetentionPeriod": "30"}, "http_success_feedback_sample_rate": 5,
             "sqs_failure_feedback_role_arn": "arn:aws:iam::1:role/r", "content_based_deduplication": true}));
         assert_eq!(fields("arn:aws:sns:r:1:t.fifo", &wished(&want)), want);
-        assert!(wished(&topic(serde_json::json!({"name": "t", "fifo_topic": false}))).is_empty());
+        let off = serde_json::json!({"name": "t", "fifo_topic": false, "content_based_deduplication": false});
+        assert!(wished(&topic(off)).is_empty());
     }
 
     #[test]

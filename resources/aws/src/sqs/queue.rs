@@ -321,7 +321,12 @@ fn values(want: &QueueResolved) -> [(Name, &'static str, Option<String>); 15] {
             "kms_data_key_reuse_period_seconds",
             number(want.kms_data_key_reuse_period_seconds),
         ),
-        (Name::ContentBasedDeduplication, "content_based_deduplication", flag(want.content_based_deduplication)),
+        // A queue that is no FIFO one refuses it, even where it is off.
+        (
+            Name::ContentBasedDeduplication,
+            "content_based_deduplication",
+            flag(want.content_based_deduplication.filter(|on| *on)),
+        ),
         (Name::DeduplicationScope, "deduplication_scope", want.deduplication_scope.clone()),
         (Name::FifoThroughputLimit, "fifo_throughput_limit", want.fifo_throughput_limit.clone()),
     ]
@@ -479,7 +484,8 @@ mod tests {
             wished(&want(serde_json::json!({"queue_name": "a.fifo", "fifo_queue": true, "delay_seconds": 0})));
         let sent: BTreeMap<&str, &str> = attributes.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(sent, BTreeMap::from([("FifoQueue", "true"), ("DelaySeconds", "0")]));
-        assert!(wished(&want(serde_json::json!({"queue_name": "a", "fifo_queue": false}))).is_empty());
+        let off = serde_json::json!({"queue_name": "a", "fifo_queue": false, "content_based_deduplication": false});
+        assert!(wished(&want(off)).is_empty());
     }
 
     #[test]

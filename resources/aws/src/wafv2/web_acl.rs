@@ -377,6 +377,7 @@ async fn holders(waf: &Waf, arn: &str, global: bool) -> Option<String> {
         return Some("it still protects a CloudFront distribution: take it away there first".to_owned());
     }
     let kinds = [
+        sdk::ResourceType::Amplify,
         sdk::ResourceType::ApplicationLoadBalancer,
         sdk::ResourceType::ApiGateway,
         sdk::ResourceType::Appsync,

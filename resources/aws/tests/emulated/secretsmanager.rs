@@ -89,7 +89,11 @@ async fn versions_and_rotation() {
     let next = bench.create(name, &version("three", json!(["AWSCURRENT"])), 3).await.unwrap();
     bench.settled(name, &next.id, &version("three", json!(["AWSCURRENT"]))).await;
     bench.settled(name, &current.id, &json!({"secret_id": secret, "secret_string": "one"})).await;
-    bench.deleted(name, &current.id, &json!({"secret_id": secret, "secret_string": "one"})).await;
+    // When it is deleted, it stays until the next one comes: somebody may still hold its value.
+    let was = kit::fields(json!({"secret_id": secret, "secret_string": "one"}));
+    bench.driver(name).delete(&bench.cx, &current.id, &was).await.unwrap();
+    let previous = ["secretsmanager", "get-secret-value", "--secret-id", "app/db", "--version-stage", "AWSPREVIOUS"];
+    assert_eq!(moto.aws(&previous)["SecretString"], "one");
     let value = moto.aws(&["secretsmanager", "get-secret-value", "--secret-id", "app/db"]);
     assert_eq!(value["SecretString"], "three");
 

@@ -183,7 +183,8 @@ async fn hooks_are_put_and_those_that_are_not_wanted_are_deleted() {
     let hook = |name: &str, seconds: u32| {
         format!(
             "<member><LifecycleHookName>{name}</LifecycleHookName><LifecycleTransition>autoscaling:EC2_INSTANCE_LAUNCHING</LifecycleTransition>\
-             <HeartbeatTimeout>{seconds}</HeartbeatTimeout><DefaultResult>ABANDON</DefaultResult></member>"
+             <HeartbeatTimeout>{seconds}</HeartbeatTimeout><DefaultResult>CONTINUE</DefaultResult>\
+             <NotificationTargetARN>arn:queue</NotificationTargetARN></member>"
         )
     };
     let bench = kit::scripted(move |request, _| match request.operation.as_str() {
@@ -196,7 +197,8 @@ async fn hooks_are_put_and_those_that_are_not_wanted_are_deleted() {
     let with = |all: &[(&str, i32)]| {
         let one = |(name, seconds): &(&str, i32)| {
             json!({
-                "lifecycle_hook_name": name, "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING", "heartbeat_timeout": seconds
+                "lifecycle_hook_name": name, "lifecycle_transition": "autoscaling:EC2_INSTANCE_LAUNCHING", "heartbeat_timeout": seconds,
+                "notification_target_arn": "arn:queue"
             })
         };
         let mut want = want();
@@ -208,6 +210,35 @@ async fn hooks_are_put_and_those_that_are_not_wanted_are_deleted() {
     let sent = |operation: &str| bench.requests().into_iter().find(|r| r.operation == operation).unwrap().body;
     assert_eq!(sent("DeleteLifecycleHook")["LifecycleHookName"], "a");
     assert_eq!(sent("PutLifecycleHook")["HeartbeatTimeout"], "90");
+    assert_eq!(sent("PutLifecycleHook")["NotificationTargetARN"], "arn:queue");
+    // What the program does not set stays, and what it sets no longer goes.
+    let (have, mut bare) = (with(&[("b", 60), ("a", 60)]), with(&[("b", 60), ("a", 60)]));
+    for hook in bare["lifecycle_hook_specification_list"].as_array_mut().unwrap() {
+        hook.as_object_mut().unwrap().remove("notification_target_arn");
+    }
+    bench.update(GROUP, "g", &have, &bare).await;
+    let last = bench.requests().into_iter().rfind(|r| r.operation == "PutLifecycleHook").unwrap().body;
+    assert_eq!((&last["DefaultResult"], &last["NotificationTargetARN"]), (&json!("CONTINUE"), &json!("")));
+}
+
+#[tokio::test]
+async fn target_groups_are_attached_ten_at_a_time() {
+    let bench = kit::scripted(|request, _| match request.operation.as_str() {
+        "DescribeAutoScalingGroups" => {
+            groups(&group("g", "<TargetGroupARNs><member>arn:tg-0</member></TargetGroupARNs>"))
+        }
+        _ => Answer::Query(String::new()),
+    });
+    let with = |count: usize| {
+        let mut want = want();
+        want["target_group_arns"] = (0..count).map(|n| format!("arn:tg-{n}")).collect();
+        want
+    };
+    bench.update(GROUP, "g", &with(1), &with(13)).await;
+    let sent = bench.requests().into_iter().filter(|r| r.operation == "AttachLoadBalancerTargetGroups");
+    let counts = sent
+        .map(|r| r.body.as_object().unwrap().keys().filter(|key| key.starts_with("TargetGroupARNs.member.")).count());
+    assert_eq!(counts.collect::<Vec<_>>(), [10, 2]);
 }
 
 #[tokio::test]

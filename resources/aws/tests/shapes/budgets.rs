@@ -129,8 +129,10 @@ async fn a_budget_changes_as_a_whole() {
     bench.update(TYPE, "b1", &want(), &next).await;
     let update = sent(&bench, "UpdateBudget").remove(0)["NewBudget"].clone();
     assert_eq!(update["BudgetLimit"]["Amount"], json!("150"));
-    // What AWS filled in is sent as it is there.
+    // What AWS or somebody else filled in is sent as it is there.
     assert_eq!(update["BillingViewArn"], budget("b1")["BillingViewArn"]);
+    assert_eq!(update["CostTypes"], budget("b1")["CostTypes"]);
+    assert_eq!(update["TimePeriod"]["End"].as_f64(), Some(3_706_473_600.0));
     assert!(
         update.get("FilterExpression").is_none(),
         "AWS tells it beside the filters and takes one of the two: {update}"

@@ -168,6 +168,34 @@ async fn a_change_is_a_patch() {
 }
 
 #[tokio::test]
+async fn what_aws_never_tells_is_said_again_unless_it_cannot_be() {
+    let tries = AtomicUsize::new(0);
+    let bench = scripted(move |request: &Request, _| match request.operation.as_str() {
+        "GetResource" => properties(&there()),
+        "UpdateResource" if tries.fetch_add(1, Ordering::SeqCst) == 0 => progress(
+            "UPDATE",
+            "FAILED",
+            json!({"ErrorCode": "NotUpdatable", "StatusMessage": "createOnlyProperties [/properties/Snapshot] cannot be updated"}),
+        ),
+        _ => progress("UPDATE", "SUCCESS", json!({"Identifier": "logs"})),
+    });
+    let mut have = want();
+    have["desired_state"]["Password"] = json!("s");
+    have["desired_state"]["Snapshot"] = json!("x");
+    have["replace_properties"]["/Origin"] = json!("y");
+    let mut wanted = have.clone();
+    wanted["desired_state"]["VersioningConfiguration"]["Status"] = json!("Suspended");
+    let change = Delta { before: have["desired_state"].clone().into(), after: wanted["desired_state"].clone().into() };
+    let change = [("desired_state".to_owned(), change)].into();
+    bench.driver(TYPE).update(&bench.cx, "AWS::S3::Bucket/logs", &fields(wanted), &change).await.unwrap();
+    let status = json!({"op": "replace", "path": "/VersioningConfiguration/Status", "value": "Suspended"});
+    let password = json!({"op": "add", "path": "/Password", "value": "s"});
+    let snapshot = json!({"op": "add", "path": "/Snapshot", "value": "x"});
+    let patches: Vec<Json> = sent(&bench, "UpdateResource").iter().map(|b| document(&b["PatchDocument"])).collect();
+    assert_eq!(patches, [json!([status, password, snapshot]), json!([status, password])]);
+}
+
+#[tokio::test]
 async fn a_change_that_is_there_already_takes_no_request() {
     let bench = scripted(|_, _| properties(&there()));
     let change = Delta { before: json!({}).into(), after: want()["desired_state"].clone().into() };
@@ -230,6 +258,7 @@ async fn a_lost_answer_is_settled_by_the_token() {
     let bench = scripted(|request: &Request, n| match request.operation.as_str() {
         "CreateResource" if n == 0 => Answer::Lost,
         "CreateResource" => progress("CREATE", "IN_PROGRESS", json!({"Identifier": "logs"})),
+        "GetResourceRequestStatus" => progress("CREATE", "SUCCESS", json!({"Identifier": "logs"})),
         "ListResourceRequests" => Answer::Json(json!({"ResourceRequestStatusSummaries": [
             event("CREATE", "IN_PROGRESS", json!({"Identifier": "logs"}))]})),
         other => panic!("{other}"),
@@ -279,11 +308,17 @@ async fn a_forgotten_token_is_not_used_again() {
 #[tokio::test]
 async fn a_name_that_is_taken_is_an_error() {
     let bench = scripted(|request: &Request, _| match request.operation.as_str() {
-        "CreateResource" => progress("CREATE", "IN_PROGRESS", json!({"RetryAfter": now()})),
+        // AWS tells the identifier before it knows that it is another object's.
+        "CreateResource" => progress("CREATE", "IN_PROGRESS", json!({"Identifier": "logs", "RetryAfter": now()})),
         "ListResourceRequests" => {
             Answer::Json(json!({"ResourceRequestStatusSummaries": [event("CREATE", "FAILED", json!({}))]}))
         }
-        _ => progress("CREATE", "FAILED", json!({"ErrorCode": "AlreadyExists", "StatusMessage": "logs exists"})),
+        "GetResourceRequestStatus" => progress(
+            "CREATE",
+            "FAILED",
+            json!({"Identifier": "logs", "ErrorCode": "AlreadyExists", "StatusMessage": "logs exists"}),
+        ),
+        other => panic!("{other}"),
     });
     let driver = bench.driver(TYPE);
     let error = driver.create(&bench.cx, &fields(want()), &intent(1)).await.unwrap_err();
@@ -291,6 +326,24 @@ async fn a_name_that_is_taken_is_an_error() {
     assert!(error.hint.as_ref().unwrap().contains("delete_before_replace"), "{error:?}");
     let error = driver.find(&bench.cx, &fields(want()), &intent(1)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::AlreadyExists);
+}
+
+#[tokio::test]
+async fn what_a_failed_request_left_behind_is_told_from_what_was_there() {
+    for (code, identifier, left) in
+        [("NotStabilized", "logs", true), ("AccessDenied", "logs", false), ("AccessDenied", "b-0123", true)]
+    {
+        let bench = scripted(move |request: &Request, _| match request.operation.as_str() {
+            "CreateResource" => progress("CREATE", "FAILED", json!({"Identifier": identifier, "ErrorCode": code})),
+            "GetResource" => properties(&there()),
+            other => panic!("{other}"),
+        });
+        let made = bench.driver(TYPE).create(&bench.cx, &fields(want()), &intent(1)).await;
+        match made {
+            Ok(made) => assert!(left && made.id == format!("{BUCKET}/{identifier}"), "{code} {identifier}"),
+            Err(error) => assert!(!left && error.code.as_deref() == Some(code), "{code} {identifier}: {error}"),
+        }
+    }
 }
 
 #[tokio::test]
@@ -328,6 +381,17 @@ async fn a_failed_request_tells_why() {
     });
     let driver = bench.driver(TYPE);
     assert!(driver.finish(&bench.cx, "AWS::S3::Bucket/logs", &fields(want())).await.unwrap().is_some());
+    // An earlier request failed; the one that made it did not, though AWS never tells all of what was set.
+    let bench = scripted(|request: &Request, _| match request.operation.as_str() {
+        "ListResourceRequests" => Answer::Json(json!({"ResourceRequestStatusSummaries": [
+            event("CREATE", "FAILED", json!({"Identifier": "logs", "EventTime": now() - 60.0})),
+            event("CREATE", "SUCCESS", json!({"Identifier": "logs"}))]})),
+        _ => properties(&there()),
+    });
+    let mut set = want();
+    set["desired_state"]["Password"] = json!("secret");
+    let driver = bench.driver(TYPE);
+    assert!(driver.finish(&bench.cx, "AWS::S3::Bucket/logs", &fields(set)).await.unwrap().is_some());
 }
 
 #[tokio::test]

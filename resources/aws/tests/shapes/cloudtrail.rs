@@ -1,7 +1,7 @@
 //! CloudTrail: lost answers, insights, tags, and what a read costs.
 
 use phx_model::ValueMap;
-use phx_model::driver::Read;
+use phx_model::driver::{Delta, Read};
 use phx_model::error::ErrorKind;
 use serde_json::{Value as Json, json};
 
@@ -95,6 +95,18 @@ async fn what_is_taken_away_is_sent_as_nothing() {
     assert_eq!(sent(&bench, "AddTags")[0]["TagsList"], json!([{"Key": "b", "Value": "2"}]));
     assert_eq!(sent(&bench, "RemoveTags")[0]["TagsList"], json!([{"Key": "a"}]));
     assert_eq!(sent(&bench, "RemoveTags")[0]["ResourceId"], json!(format!("{ARN}/main")));
+}
+
+#[tokio::test]
+async fn a_log_group_goes_with_its_role() {
+    let bench = scripted(|request, _| answer(request));
+    let (group, role) = ("arn:aws:logs:us-west-2:123456789012:log-group:b:*", "arn:aws:iam::123456789012:role/logs");
+    let want = json!({"name": "main", "s3_bucket_name": "logs", "cloud_watch_logs_log_group_arn": group, "cloud_watch_logs_role_arn": role});
+    let change = Delta { before: json!("arn:a").into(), after: json!(group).into() };
+    let change = ("cloud_watch_logs_log_group_arn".to_owned(), change);
+    bench.driver(TYPE).update(&bench.cx, "main", &fields(want), &[change].into()).await.unwrap();
+    let update = sent(&bench, "UpdateTrail").remove(0);
+    assert_eq!(update, json!({"Name": "main", "CloudWatchLogsLogGroupArn": group, "CloudWatchLogsRoleArn": role}));
 }
 
 #[tokio::test]

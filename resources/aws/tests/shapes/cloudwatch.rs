@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use phx_model::driver::Read;
+use phx_model::driver::{Delta, Read};
 use phx_model::error::ErrorKind;
 use serde_json::{Value, json};
 
@@ -141,16 +141,26 @@ async fn a_change_leaves_alone_what_the_program_does_not_set() {
             "threshold": threshold, "comparison_operator": "GreaterThanThreshold"
         })
     };
-    // Somebody switches the actions off for a night.
+    // Somebody switches the actions off for a night, and writes down why.
     let mut silent = want(1.0);
     silent["actions_enabled"] = json!(false);
     silent["treat_missing_data"] = json!("ignore");
+    silent["alarm_description"] = json!("why");
+    silent["datapoints_to_alarm"] = json!(1);
     bench.create(ALARM, &silent, 1).await.unwrap();
-    bench.update(ALARM, "a", &want(1.0), &want(2.0)).await;
-    let put = bench.requests().into_iter().rfind(|r| r.operation == "PutMetricAlarm").unwrap();
-    assert_eq!(put.body["ActionsEnabled"], false);
-    assert_eq!(put.body["TreatMissingData"], "ignore");
-    assert_eq!(put.body["Threshold"], 2.0);
+    let change = |before: Value, after: Value| Delta { before: before.into(), after: after.into() };
+    let driver = bench.driver(ALARM);
+    let threshold = ("threshold".to_owned(), change(json!(1.0), json!(2.0)));
+    driver.update(&bench.cx, "a", &kit::fields(want(2.0)), &[threshold].into()).await.unwrap();
+    let put = || bench.requests().into_iter().rfind(|r| r.operation == "PutMetricAlarm").unwrap().body;
+    assert_eq!(put()["ActionsEnabled"], false);
+    assert_eq!(put()["TreatMissingData"], "ignore");
+    assert_eq!((&put()["AlarmDescription"], &put()["DatapointsToAlarm"]), (&json!("why"), &json!(1)));
+    assert_eq!(put()["Threshold"], 2.0);
+    // What the program set and sets no more goes.
+    let description = ("alarm_description".to_owned(), change(json!("why"), Value::Null));
+    driver.update(&bench.cx, "a", &kit::fields(want(2.0)), &[description].into()).await.unwrap();
+    assert_eq!(put().get("AlarmDescription"), None);
 }
 
 #[tokio::test]

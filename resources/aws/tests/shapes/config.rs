@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use phx_model::ValueMap;
-use phx_model::driver::Read;
+use phx_model::driver::{Delta, Read};
 use phx_model::error::ErrorKind;
 use serde_json::{Value as Json, json};
 
@@ -92,6 +92,7 @@ async fn a_recorder_is_made_and_starts_once_it_can() {
     let next = json!({"name": "main", "role_arn": "arn:other", "tags": {"b": "2"}});
     bench.update(RECORDER, "main", &recorder_wanted(), &next).await;
     let put = sent(&bench, "PutConfigurationRecorder").remove(1);
+    assert_eq!(put["ConfigurationRecorder"]["roleARN"], json!("arn:other"));
     assert_eq!(
         put["ConfigurationRecorder"]["recordingGroup"]["exclusionByResourceTypes"],
         json!({"resourceTypes": ["AWS::EC2::Volume"]})
@@ -150,6 +151,13 @@ async fn a_channel_waits_for_the_recorder_and_is_found_if_it_is_as_wished() {
     bench.settled(CHANNEL, "default", &channel_wanted()).await;
     let driver = bench.driver(CHANNEL);
     assert_eq!(driver.find(&bench.cx, &fields(channel_wanted()), &intent(1)).await.unwrap().unwrap().id, "default");
+    // What the program never set stays as somebody else set it.
+    let next = fields(json!({"s3_bucket_name": "other"}));
+    let change = ("s3_bucket_name".to_owned(), Delta { before: json!("logs").into(), after: json!("other").into() });
+    driver.update(&bench.cx, "default", &next, &[change].into()).await.unwrap();
+    let put = sent(&bench, "PutDeliveryChannel").pop().unwrap();
+    assert_eq!(put["DeliveryChannel"]["s3BucketName"], json!("other"));
+    assert_eq!(put["DeliveryChannel"]["s3KeyPrefix"], json!("config"));
     let mut other = channel_wanted();
     other["s3_bucket_name"] = json!("other");
     let error = driver.create(&bench.cx, &fields(other), &intent(1)).await.unwrap_err();
@@ -235,6 +243,17 @@ async fn a_rule_is_gone_while_it_goes() {
     let read = bench.read(RULE, &[("mine", &fields(rule_wanted()))]).await.remove(0);
     assert!(matches!(read, Read::Gone), "{read:?}");
     bench.deleted(RULE, "mine", &rule_wanted()).await;
+    // It stays while its results go.
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "DescribeConfigRules" => {
+            let mut emptied = rule("mine");
+            emptied["ConfigRuleState"] = json!("DELETING_RESULTS");
+            Answer::Json(json!({"ConfigRules": [emptied]}))
+        }
+        _ => Answer::Json(json!({})),
+    });
+    let read = bench.read(RULE, &[("mine", &fields(rule_wanted()))]).await.remove(0);
+    assert!(matches!(read, Read::Present(_)), "{read:?}");
 }
 
 #[tokio::test]

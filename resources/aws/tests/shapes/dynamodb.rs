@@ -300,3 +300,29 @@ async fn a_stream_that_shall_tell_something_else_is_ended_first() {
     let seen = bench.settled(TABLE, "t", &stream("KEYS_ONLY")).await;
     assert_eq!(seen.outputs["stream_arn"].as_str(), Some("arn:2"));
 }
+
+#[tokio::test]
+async fn copies_that_the_program_never_named_stay() {
+    let bench = scripted(|_, _| {
+        let table = table("t", json!({"Replicas": [{"RegionName": "eu-west-1", "ReplicaStatus": "ACTIVE"}]}));
+        Answer::Json(json!({"Table": table, "TableDescription": table}))
+    });
+    let driver = bench.driver(TABLE);
+    let change = |parts: Value| {
+        let field = parts.as_object().unwrap().keys().next().unwrap().clone();
+        let want = fields(want(parts));
+        let delta = phx_model::driver::Delta { before: phx_model::Value::Null, after: want[field.as_str()].clone() };
+        (want, [(field, delta)])
+    };
+    let (want_witness, witness) = change(json!({"global_table_witnesses": ["us-east-2"]}));
+    driver.update(&bench.cx, "t", &want_witness, &witness.into()).await.unwrap();
+    let called = json!({"GlobalTableWitnessUpdates": [{"Create": {"RegionName": "us-east-2"}}]});
+    assert_eq!(updates(bench.requests()), [called]);
+    // How copies agree is chosen when they are made.
+    let (want_strong, strong) = change(json!({"multi_region_consistency": "STRONG"}));
+    let error = driver.update(&bench.cx, "t", &want_strong, &strong.into()).await.unwrap_err();
+    assert!(error.message.contains("copies in eu-west-1"), "{error:?}");
+    let error = driver.delete(&bench.cx, "t", &fields(want(json!({})))).await.unwrap_err();
+    assert!(error.message.contains("does not name, in eu-west-1"), "{error:?}");
+    assert_eq!(updates(bench.requests()).len(), 1);
+}

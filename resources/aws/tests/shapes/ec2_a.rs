@@ -1,4 +1,5 @@
-//! Network ACLs, VPC endpoints, flow logs, egress-only gateways, key pairs and launch templates.
+//! Network ACLs, VPC endpoints, flow logs, egress-only gateways, key pairs and launch templates; of VPCs, subnets and security groups what
+//! `wire` does not have.
 
 mod launch_templates;
 mod vpc_endpoints;
@@ -394,6 +395,16 @@ async fn a_full_network_acl_gives_up_old_entries_first() {
 }
 
 #[tokio::test]
+async fn two_entries_in_one_place_are_refused() {
+    let bench = scripted(|request, _| xml(request, ""));
+    let twice = [everything(1, true), everything(1, false), everything(1, true)];
+    let want = json!({"vpc_id": "vpc-1", "entries": twice});
+    let refused = bench.create("aws:ec2:NetworkAcl", &want, 1).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.message.contains("leaving traffic") && bench.operations().is_empty(), "{refused}");
+}
+
+#[tokio::test]
 async fn entries_and_associations_that_changed_meanwhile_are_no_obstacle() {
     let associated = AtomicUsize::new(0);
     let bench = scripted(move |request, _| match request.operation.as_str() {
@@ -439,6 +450,82 @@ async fn a_deleted_network_acl_leaves_its_subnets_to_the_default_one() {
     let moves = bench.requests().into_iter().find(|r| r.operation == "ReplaceNetworkAclAssociation").unwrap();
     assert_eq!((parameter(&moves, "AssociationId"), parameter(&moves, "NetworkAclId")), ("aclassoc-1", "acl-0"));
     assert_eq!(bench.operations().pop().as_deref(), Some("DeleteNetworkAcl"));
+}
+
+// Security groups, VPCs and subnets.
+
+#[tokio::test]
+async fn a_new_groups_own_rules_are_taken_away_before_they_are_listed() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "CreateSecurityGroup" => xml(request, "<return>true</return><groupId>sg-1</groupId>"),
+        "DescribeSecurityGroupRules" => xml(request, "<securityGroupRuleSet/>"),
+        // A VPC without IPv6 has one such rule.
+        _ if parameter(request, "IpPermissions.1.Ipv6Ranges.1.CidrIpv6") == "::/0" => {
+            Answer::XmlError(400, "InvalidPermission.NotFound")
+        }
+        _ => xml(request, "<return>true</return>"),
+    });
+    let want = json!({"group_name": "g", "description": "d", "vpc_id": "vpc-1", "default_egress_rule": false});
+    bench.create("aws:ec2:SecurityGroup", &want, 1).await.unwrap();
+    let revoke = "RevokeSecurityGroupEgress";
+    assert_eq!(bench.operations(), ["CreateSecurityGroup", "DescribeSecurityGroupRules", revoke, revoke]);
+    assert_eq!(parameter(&bench.requests()[2], "IpPermissions.1.IpRanges.1.CidrIp"), "0.0.0.0/0");
+}
+
+/// A VPC with IPv6 ranges: each with its state and its pool.
+fn vpc(ranges: &[[&str; 3]]) -> String {
+    let one = |[range, state, pool]: &[&str; 3]| {
+        format!(
+            "<item><associationId>of-{pool}</associationId><ipv6CidrBlock>{range}</ipv6CidrBlock><ipv6CidrBlockState>\
+             <state>{state}</state></ipv6CidrBlockState><ipv6Pool>{pool}</ipv6Pool></item>"
+        )
+    };
+    let ranges: String = ranges.iter().map(one).collect();
+    format!(
+        "<vpcSet><item><vpcId>vpc-1</vpcId><cidrBlock>10.0.0.0/16</cidrBlock><ipv6CidrBlockAssociationSet>{ranges}\
+         </ipv6CidrBlockAssociationSet></item></vpcSet>"
+    )
+}
+
+#[tokio::test]
+async fn the_ipv6_range_of_the_program_is_found_among_others_however_it_is_written() {
+    let other = ["2001:db8:9::/56", "associated", "ipv6pool-ec2-1"];
+    let bench = scripted(move |request, _| xml(request, &vpc(&[other, ["2001:db8:1::/56", "associated", "Amazon"]])));
+    let want = json!({
+        "cidr_block": "10.0.0.0/16",
+        "ipv6_cidr_block": "2001:0DB8:1:0::/56",
+        "amazon_provided_ipv6_cidr_block": true,
+    });
+    bench.settled("aws:ec2:Vpc", "vpc-1", &want).await;
+}
+
+#[tokio::test]
+async fn an_ipv6_range_on_its_way_in_is_not_asked_for_again() {
+    let bench = scripted(|request, n| {
+        xml(request, &vpc(&[["2001:db8:1::/56", if n == 0 { "associating" } else { "associated" }, "Amazon"]]))
+    });
+    let want = fields(json!({"cidr_block": "10.0.0.0/16", "amazon_provided_ipv6_cidr_block": true}));
+    let delta = phx_model::driver::Delta { before: Value::Bool(false), after: Value::Bool(true) };
+    let change = [("amazon_provided_ipv6_cidr_block".to_owned(), delta)].into();
+    bench.driver("aws:ec2:Vpc").update(&bench.cx, "vpc-1", &want, &change).await.unwrap();
+    assert_eq!(bench.operations(), ["DescribeVpcs", "DescribeVpcs"]);
+}
+
+#[tokio::test]
+async fn the_switch_of_a_subnets_own_pool_goes_with_the_pool() {
+    let bench = scripted(|request, _| xml(request, "<return>true</return>"));
+    let want = fields(json!({
+        "vpc_id": "vpc-1",
+        "cidr_block": "10.0.0.0/24",
+        "customer_owned_ipv4_pool": "ipv4pool-coip-1",
+        "map_customer_owned_ip_on_launch": true,
+    }));
+    let delta = phx_model::driver::Delta { before: Value::Bool(false), after: Value::Bool(true) };
+    let change = [("map_customer_owned_ip_on_launch".to_owned(), delta)].into();
+    bench.driver("aws:ec2:Subnet").update(&bench.cx, "subnet-1", &want, &change).await.unwrap();
+    let sent = &bench.requests()[0];
+    assert_eq!(parameter(sent, "MapCustomerOwnedIpOnLaunch.Value"), "true");
+    assert_eq!(parameter(sent, "CustomerOwnedIpv4Pool"), "ipv4pool-coip-1");
 }
 
 #[test]

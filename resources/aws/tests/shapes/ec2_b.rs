@@ -203,6 +203,23 @@ async fn input_and_output_after_a_fault_is_an_attribute_of_its_own() {
     bench.settled(VOLUME, "vol-1", &want(false)).await;
 }
 
+#[tokio::test]
+async fn a_volumes_key_may_be_named_by_its_alias_or_its_id() {
+    const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/0a-1b";
+    let bench = scripted(|request, _| {
+        let key = format!("<kmsKeyId>{KEY}</kmsKeyId>");
+        xml(request, &format!("<volumeSet><item>{}{key}</item></volumeSet>", volume("vol-1", "available", 8, "")))
+    });
+    for named in [KEY, "arn:aws:kms:us-west-2:123456789012:alias/app", "0a-1b"] {
+        bench.settled(VOLUME, "vol-1", &json!({"kms_key_id": named})).await;
+    }
+    let other = fields(json!({"kms_key_id": "arn:aws:kms:us-west-2:123456789012:key/2c-3d"}));
+    let Read::Present(seen) = bench.read(VOLUME, &[("vol-1", &other)]).await.remove(0) else {
+        panic!("it is not there")
+    };
+    assert_eq!(seen.fields["kms_key_id"].as_str(), Some(KEY));
+}
+
 const ATTACHMENT: &str = "aws:ec2:VolumeAttachment";
 
 #[tokio::test]
@@ -273,6 +290,17 @@ async fn a_volume_that_the_instance_does_not_let_go_of_is_said_to_be_busy() {
     assert_eq!(parameter(&requests(&bench, "DetachVolume")[0], "Force"), "true");
 }
 
+#[tokio::test]
+async fn a_volume_that_somebody_else_put_there_is_not_detached() {
+    let bench = scripted(|request, _| {
+        let at = attachment("vol-9", "i-1", "/dev/sdf", "attached");
+        xml(request, &format!("<volumeSet><item>{}</item></volumeSet>", volume("vol-9", "in-use", 8, &at)))
+    });
+    let was = fields(json!({"device": "/dev/sdf", "instance_id": "i-1", "volume_id": "vol-1"}));
+    bench.driver(ATTACHMENT).delete(&bench.cx, "i-1:/dev/sdf", &was).await.unwrap();
+    assert_eq!(bench.operations(), ["DescribeVolumes"]);
+}
+
 // Peerings.
 
 const PEERING: &str = "aws:ec2:VpcPeeringConnection";
@@ -330,6 +358,23 @@ async fn a_peering_that_fails_says_why() {
     });
     let failed = bench.create(PEERING, &json!({"vpc_id": "vpc-1", "peer_vpc_id": "vpc-2"}), 1).await.unwrap_err();
     assert!(failed.message.contains("ranges overlap"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_peering_that_was_there_is_not_taken_over() {
+    // AWS answers a second request for the same VPCs with the peering that they have.
+    let bench = scripted(|request, _| {
+        let theirs = peering("pcx-1", "active", "123456789012", "us-west-2").replace(&tags(1), &tags(7));
+        match request.operation.as_str() {
+            "CreateVpcPeeringConnection" => {
+                xml(request, &format!("<vpcPeeringConnection>{theirs}</vpcPeeringConnection>"))
+            }
+            _ => peerings(request, &theirs),
+        }
+    });
+    let taken = bench.create(PEERING, &json!({"vpc_id": "vpc-1", "peer_vpc_id": "vpc-2"}), 1).await.unwrap_err();
+    assert_eq!(taken.kind, ErrorKind::AlreadyExists);
+    assert!(taken.message.contains("pcx-1"), "{taken}");
 }
 
 /// An endpoint with a peering to another account or region.
@@ -744,6 +789,15 @@ async fn a_hundred_vpn_connections_take_a_call_and_one_is_found_again() {
     ] {
         assert_eq!(parameter(&sent, name), value, "{name}: {:?}", sent.body);
     }
+
+    // AWS may answer with the connection that is there, whosever it is.
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "CreateVpnConnection" => {
+            xml(request, &format!("<vpnConnection>{}</vpnConnection>", connection("vpn-1", "", "")))
+        }
+        _ => connections(request, &connection("vpn-1", "", "")),
+    });
+    assert_eq!(bench.create(VPN, &want, 2).await.unwrap_err().kind, ErrorKind::AlreadyExists);
 }
 
 #[tokio::test]

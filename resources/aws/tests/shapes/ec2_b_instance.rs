@@ -58,7 +58,7 @@ async fn a_hundred_instances_take_a_call() {
         }
         "DescribeVolumes" => volumes(request),
         "DescribeSpotInstanceRequests" => {
-            let one = "<item><spotInstanceRequestId>sir-1</spotInstanceRequestId><spotPrice>0.5</spotPrice><type>persistent</type>\
+            let one = "<item><spotInstanceRequestId>sir-1</spotInstanceRequestId><spotPrice>0.500000</spotPrice><type>persistent</type>\
                        <validUntil>2030-01-01T00:00:00Z</validUntil><instanceInterruptionBehavior>stop</instanceInterruptionBehavior></item>";
             xml(request, &format!("<spotInstanceRequestSet>{one}</spotInstanceRequestSet>"))
         }
@@ -539,4 +539,46 @@ async fn what_the_launch_does_not_take_is_set_after_it() {
             "DeleteTags",
         ]
     );
+}
+
+#[tokio::test]
+async fn an_instance_that_phx_has_yet_to_start_differs_from_what_is_wanted() {
+    let mark = "<tagSet><item><key>phx:restart</key><value>x</value></item></tagSet>";
+    let bench = scripted(move |request, _| shown(request, &instance("i-1", "stopped", mark)));
+    let inputs = fields(json!({"tags": {"a": "b"}}));
+    let read = bench.read(NAME, &[("i-1", &inputs)]).await.remove(0);
+    let Read::Present(seen) = read else { panic!("{read:?}") };
+    assert!(format!("{:?}", seen.fields["tags"]).contains("phx:restart"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn an_image_that_is_named_by_a_parameter_is_told_as_it_was_set() {
+    let bench = scripted(|request, _| shown(request, &instance("i-1", "running", "")));
+    bench.settled(NAME, "i-1", &json!({"image_id": "resolve:ssm:/images/web"})).await;
+}
+
+#[tokio::test]
+async fn interfaces_of_several_cards_are_told_apart() {
+    let bench = scripted(|request, _| {
+        let interface = |n: usize, card: usize, index: usize| {
+            format!(
+                "<item><networkInterfaceId>eni-{n}</networkInterfaceId><attachment><attachmentId>a-{n}</attachmentId>\
+                 <deviceIndex>{index}</deviceIndex><networkCardIndex>{card}</networkCardIndex></attachment></item>"
+            )
+        };
+        let all = [interface(1, 0, 0), interface(2, 1, 1), interface(3, 2, 1)].concat();
+        match request.operation.as_str() {
+            "DescribeInstances" => {
+                let all = format!("<networkInterfaceSet>{all}</networkInterfaceSet>");
+                shown(request, &instance("i-1", "running", &all))
+            }
+            _ => xml(request, ""),
+        }
+    });
+    let of = |card: i32, id: &str| json!({"device_index": 1, "network_card_index": card, "network_interface_id": id});
+    bench.settled(NAME, "i-1", &json!({"network_interfaces": [of(2, "eni-3"), of(1, "eni-2")]})).await;
+    let described = json!([{"device_index": 1, "network_card_index": 2, "description": "d"}]);
+    changes(&bench, json!({}), &[("network_interfaces", delta(json!(null), described))]).await;
+    let sent = requests(&bench, "ModifyNetworkInterfaceAttribute");
+    assert_eq!((sent.len(), parameter(&sent[0], "NetworkInterfaceId")), (1, "eni-3"));
 }

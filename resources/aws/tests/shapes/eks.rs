@@ -525,6 +525,18 @@ async fn whether_the_creator_is_administrator_is_what_was_set() {
         "access_config": {"authentication_mode": "CONFIG_MAP", "bootstrap_cluster_creator_admin_permissions": false},
     }));
     bench.settled("aws:eks:Cluster", "demo", &want).await;
+    // Nor is there a difference where no logs are wished for and none there.
+    bench.settled("aws:eks:Cluster", "demo", &cluster(json!({"logging": {"types": []}}))).await;
+}
+
+#[tokio::test]
+async fn what_is_decided_for_good_makes_no_new_cluster_by_being_said_or_not() {
+    let bench = scripted(|request, _| panic!("{} is not expected", request.operation));
+    let schema = bench.driver("aws:eks:Cluster").schema();
+    let field = schema.field("bootstrap_self_managed_addons").unwrap();
+    let same = |a: Value, b: Value| phx_model::schema::same(field, &a.into(), &b.into());
+    assert!(field.replace && field.cloud_default);
+    assert!(same(json!(true), json!(null)) && !same(json!(false), json!(null)));
 }
 
 /// A node group as a program has it.
@@ -641,6 +653,27 @@ async fn a_node_groups_configuration_and_versions_change_one_after_the_other() {
     assert_eq!(tags.len(), 2, "{tags:?}");
     assert_eq!(tags[0].body, json!({"tags": {"b": "1"}}));
     assert!(tags[1].operation.starts_with("DELETE") && tags[1].uri.ends_with("?tagKeys=a"), "{tags:?}");
+}
+
+#[tokio::test]
+async fn a_release_that_is_set_stays_when_the_launch_template_changes() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        GROUP => told_group(shown_group("ACTIVE", json!({}))),
+        "POST /clusters/demo/node-groups/workers/update-version" => {
+            Answer::Json(json!({"update": {"id": "u", "status": "Successful"}}))
+        }
+        other => panic!("{other} is not expected"),
+    });
+    let from = |template: &str| {
+        group(json!({
+            "launch_template": {"id": "lt-a", "version": template},
+            "release_version": "1.32.1-20250101",
+        }))
+    };
+    update(&bench, "aws:eks:NodeGroup", "demo/workers", &from("1"), &from("2")).await.unwrap();
+    let sent = bench.requests().into_iter().find(|r| r.operation.ends_with("/update-version")).unwrap().body;
+    assert_eq!(sent["launchTemplate"], json!({"id": "lt-a", "version": "2"}));
+    assert_eq!(sent["releaseVersion"], "1.32.1-20250101", "left out, EKS takes the newest");
 }
 
 #[tokio::test]
@@ -781,6 +814,8 @@ async fn a_change_of_an_addon_that_fails_says_why() {
     let want = json!({"cluster_name": "demo", "addon_name": "vpc-cni", "addon_version": "v2"});
     let error = update(&bench, "aws:eks:Addon", "demo/vpc-cni", &have, &want).await.unwrap_err();
     assert_eq!(error.message, "the change of demo/vpc-cni failed: ConfigurationConflict: conflicts found");
+    let sent = bench.requests().into_iter().find(|r| r.operation.ends_with("/update")).unwrap().body;
+    assert_eq!(sent["serviceAccountRoleArn"], ROLE, "a role that the program never set stays");
 }
 
 #[tokio::test]
@@ -809,6 +844,34 @@ async fn a_pod_identity_loses_its_target_role_and_policy_by_empty_ones() {
     update(&bench, "aws:eks:PodIdentityAssociation", "demo/a-1", &have, &base).await.unwrap();
     let sent = bench.requests().pop().unwrap().body;
     assert_eq!(sent, json!({"targetRoleArn": "", "policy": "", "clientRequestToken": sent["clientRequestToken"]}));
+}
+
+#[tokio::test]
+async fn what_a_program_never_set_of_an_access_entry_stays() {
+    let entry = |kind: &str| {
+        Answer::Json(json!({"accessEntry": {
+            "clusterName": "demo",
+            "principalArn": ROLE,
+            "accessEntryArn": "arn:aws:eks:us-west-2:123456789012:access-entry/demo/role/123456789012/eks/1",
+            "kubernetesGroups": ["ops"],
+            "username": "jo",
+            "type": kind,
+        }}))
+    };
+    // What EKS says itself of an entry of nodes cannot be sent.
+    for (kind, groups, name) in [("STANDARD", json!(["ops"]), json!("jo")), ("EC2_LINUX", json!(null), json!(null))] {
+        let bench = scripted(move |_, _| entry(kind));
+        let base = json!({"cluster_name": "demo", "principal_arn": ROLE});
+        let id = format!("demo/{ROLE}");
+        let named = with(base.clone(), json!({"username": "jim"}));
+        update(&bench, "aws:eks:AccessEntry", &id, &base, &named).await.unwrap();
+        let sent = bench.requests().pop().unwrap().body;
+        assert_eq!((&sent["kubernetesGroups"], &sent["username"]), (&groups, &json!("jim")), "{kind}");
+        let grouped = with(base.clone(), json!({"kubernetes_groups": ["web"]}));
+        update(&bench, "aws:eks:AccessEntry", &id, &base, &grouped).await.unwrap();
+        let sent = bench.requests().pop().unwrap().body;
+        assert_eq!((&sent["kubernetesGroups"], &sent["username"]), (&json!(["web"]), &name), "{kind}");
+    }
 }
 
 #[tokio::test]

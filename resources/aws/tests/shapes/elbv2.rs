@@ -214,6 +214,14 @@ async fn a_listener_whose_answer_was_lost_is_found_by_its_mark() {
     assert_eq!(found.map(|f| f.id), Some(listener_arn("b", 1)));
     let (fields, intent) = find(2);
     assert!(bench.driver(LISTENER).find(&bench.cx, &fields, &intent).await.unwrap().is_none());
+
+    // One with the same port and protocol is not made again: AWS would answer with it, whosever it is.
+    let mut want = want;
+    want["protocol"] = json!("HTTPS");
+    let count = bench.operations().len();
+    assert_eq!(bench.create(LISTENER, &want, 1).await.unwrap().id, listener_arn("b", 1));
+    assert_eq!(bench.create(LISTENER, &want, 2).await.unwrap_err().kind, ErrorKind::AlreadyExists);
+    assert!(!bench.operations()[count..].contains(&"CreateListener".to_owned()));
 }
 
 #[tokio::test]
@@ -253,6 +261,12 @@ async fn what_emulators_do_not_tell_of_load_balancers() {
     assert_eq!(sent("SetSubnets")["EnablePrefixForIpv6SourceNat"], "off");
     assert_eq!(sent("SetSubnets")["Subnets.member.2"], "subnet-3");
     assert_eq!(sent("SetSecurityGroups")["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"], "on");
+    // Other groups alone do not switch it on again.
+    let mut grouped = want.clone();
+    grouped["security_groups"] = json!(["sg-1"]);
+    bench.update(BALANCER, &id, &want, &grouped).await;
+    let last = bench.requests().into_iter().rfind(|r| r.operation == "SetSecurityGroups").unwrap().body;
+    assert_eq!(last["EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"], "off");
     assert_eq!(sent("ModifyIpPools")["RemoveIpamPools.member.1"], "ipv4");
     assert_eq!(sent("ModifyCapacityReservation")["ResetCapacityReservation"], "true");
 }
@@ -322,4 +336,33 @@ async fn what_emulators_do_not_tell_of_listeners() {
         "web"
     );
     assert_eq!(sent("ModifyListenerAttributes")["Attributes.member.1.Value"], "500");
+}
+
+#[tokio::test]
+async fn certificates_are_added_and_removed_one_by_one() {
+    let certificate = |arn: &str| format!("<member><CertificateArn>{arn}</CertificateArn></member>");
+    let default = format!("<Certificates>{}</Certificates>", certificate("a"));
+    let more = format!("<Certificates>{}{}</Certificates>", certificate("b"), certificate("c"));
+    let bench = kit::scripted(move |request, _| match request.operation.as_str() {
+        "DescribeListeners" => Answer::Query(format!("<Listeners>{}</Listeners>", listener("b", 1, &default))),
+        "DescribeListenerCertificates" => Answer::Query(more.clone()),
+        _ => Answer::Query(String::new()),
+    });
+    let with = |certificates: &[&str]| {
+        json!({
+            "load_balancer_arn": balancer_arn("b"), "protocol": "HTTPS", "port": 443, "certificates": certificates,
+            "default_actions": [{"type": "forward", "target_group_arn": "tg"}]
+        })
+    };
+    bench.update(LISTENER, &listener_arn("b", 1), &with(&["a", "b", "c"]), &with(&["a", "d", "e"])).await;
+    let sent = |operation: &str| {
+        let requests = bench.requests().into_iter().filter(|r| r.operation == operation);
+        let one = |r: Request| {
+            assert!(r.body.get("Certificates.member.2.CertificateArn").is_none(), "{:?}", r.body);
+            r.body["Certificates.member.1.CertificateArn"].as_str().unwrap().to_owned()
+        };
+        requests.map(one).collect::<Vec<_>>()
+    };
+    assert_eq!(sent("AddListenerCertificates"), ["d", "e"]);
+    assert_eq!(sent("RemoveListenerCertificates"), ["b", "c"]);
 }

@@ -195,3 +195,30 @@ async fn what_emulators_do_not_keep_of_targets() {
     let outputs = bench.life(TARGET, task(1), &changes).await;
     assert_eq!(outputs["id"].as_str(), Some("orders/r/t"));
 }
+
+#[tokio::test]
+async fn what_the_program_never_set_is_not_taken_away() {
+    let bench = kit::scripted(|request, _| match request.operation.as_str() {
+        "DescribeRule" => {
+            Answer::Json(json!({"Name": "r", "Arn": arn("", "r"), "State": "ENABLED", "Description": "theirs"}))
+        }
+        "ListTargetsByRule" => {
+            Answer::Json(json!({"Targets": [{"Id": "t", "Arn": "arn:aws:x", "InputPath": "$.detail",
+            "RetryPolicy": {"MaximumRetryAttempts": 3}}]}))
+        }
+        _ => Answer::Json(json!({"RuleArn": arn("", "r"), "FailedEntries": [], "FailedEntryCount": 0})),
+    });
+    let change = |field: &str, want: &phx_model::ValueMap| {
+        let delta = phx_model::driver::Delta { before: phx_model::Value::Null, after: want[field].clone() };
+        [(field.to_owned(), delta)]
+    };
+    let rule = kit::fields(json!({"name": "r", "schedule_expression": "rate(1 day)"}));
+    bench.driver(RULE).update(&bench.cx, "r", &rule, &change("schedule_expression", &rule).into()).await.unwrap();
+    let target =
+        kit::fields(json!({"rule": "r", "target_id": "t", "arn": "arn:aws:x", "role_arn": "arn:aws:iam::1:role/r"}));
+    bench.driver(TARGET).update(&bench.cx, "r/t", &target, &change("role_arn", &target).into()).await.unwrap();
+    let put = |operation: &str| bench.requests().into_iter().find(|r| r.operation == operation).unwrap().body;
+    assert_eq!(put("PutRule")["Description"], "theirs");
+    let sent = put("PutTargets")["Targets"][0].clone();
+    assert_eq!((&sent["InputPath"], &sent["RetryPolicy"]), (&json!("$.detail"), &json!({"MaximumRetryAttempts": 3})));
+}

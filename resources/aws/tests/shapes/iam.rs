@@ -1,5 +1,6 @@
 use phx_model::driver::{Delta, Read};
 use phx_model::error::ErrorKind;
+use phx_model::state::IntentId;
 use phx_model::value::{Value, ValueMap};
 use serde_json::{Value as Json, json};
 
@@ -259,6 +260,44 @@ async fn what_bears_no_mark_is_found_by_its_name() {
     let want = kit::fields(json!({"role_name": "r", "policy_name": "p", "policy_document": document()}));
     let found = bench.driver("aws:iam:RolePolicy").find(&bench.cx, &want, &intent(1)).await;
     assert!(found.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_bears_no_mark_and_is_somebody_elses_is_left_alone() {
+    let role = format!(
+        "<member><Path>/aws-service-role/autoscaling.amazonaws.com/</Path><RoleName>AWSServiceRoleForAutoScaling\
+         </RoleName><RoleId>A</RoleId><Arn>{ARN}role/x</Arn>{WHEN}</member>"
+    );
+    let bench = kit::scripted(move |request, _| match request.operation.as_str() {
+        "CreateGroup" | "CreateServiceLinkedRole" => Answer::XmlError(409, "EntityAlreadyExists"),
+        "GetGroup" => Answer::Query(format!(
+            "<Group><Path>/</Path><GroupName>g</GroupName><GroupId>A</GroupId><Arn>{ARN}group/g</Arn>{WHEN}</Group>\
+             <Users/><IsTruncated>false</IsTruncated>"
+        )),
+        "ListRoles" => Answer::Query(format!("<Roles>{role}</Roles><IsTruncated>false</IsTruncated>")),
+        "GetRolePolicy" => Answer::Query(format!(
+            "<RoleName>r</RoleName><PolicyName>p</PolicyName><PolicyDocument>{DOCUMENT}</PolicyDocument>"
+        )),
+        other => panic!("{other} was not expected"),
+    });
+    // Of a run that began after the objects had been made: the engine looks for what it was told is there already.
+    let later = IntentId("line.01a205f2252b7521a1ab1e98019c6c9b.1".into());
+    let statement = json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"});
+    let other = json!({"Version": "2012-10-17", "Statement": [statement]});
+    for (name, want) in [
+        ("aws:iam:Group", json!({"group_name": "g"})),
+        ("aws:iam:ServiceLinkedRole", json!({"aws_service_name": "autoscaling.amazonaws.com"})),
+        ("aws:iam:RolePolicy", json!({"role_name": "r", "policy_name": "p", "policy_document": other})),
+    ] {
+        let (driver, want) = (bench.driver(name), kit::fields(want));
+        let error = driver.create(&bench.cx, &want, &later).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::AlreadyExists, "{name}");
+        let error = driver.find(&bench.cx, &want, &later).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::AlreadyExists, "{name}");
+    }
+    let same = kit::fields(json!({"role_name": "r", "policy_name": "p", "policy_document": document()}));
+    let made = bench.driver("aws:iam:RolePolicy").create(&bench.cx, &same, &later).await.unwrap();
+    assert_eq!(made.id, "r/p");
 }
 
 #[tokio::test]

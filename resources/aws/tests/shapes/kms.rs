@@ -237,3 +237,13 @@ async fn an_alias_made_by_a_lost_call_is_the_one_that_stands_for_the_key() {
     let taken = driver.find(&bench.cx, &want("alias/app", "another"), &intent(1)).await.unwrap_err();
     assert_eq!(taken.kind, ErrorKind::AlreadyExists);
 }
+
+#[tokio::test]
+async fn a_period_alone_stops_no_rotation() {
+    let bench = kit::scripted(|_, _| panic!("nothing is called"));
+    let want = kit::fields(json!({"rotation_period_in_days": 180}));
+    let change = Delta { before: 90_i64.into_value(), after: 180_i64.into_value() };
+    let driver = bench.driver("aws:kms:Key");
+    let updated = driver.update(&bench.cx, KEY, &want, &[("rotation_period_in_days".into(), change)].into()).await;
+    assert_eq!(updated.unwrap_err().kind, ErrorKind::Invalid);
+}

@@ -201,3 +201,24 @@ async fn a_log_groups_policy_is_changed_by_its_revision() {
     let neither = json!({"policy_document": {}});
     assert_eq!(bench.create("aws:logs:ResourcePolicy", &neither, 1).await.unwrap_err().kind, ErrorKind::Invalid);
 }
+
+#[tokio::test]
+async fn what_the_program_never_set_of_a_filter_is_not_taken_away() {
+    let bench = kit::scripted(|request, _| match request.operation.as_str() {
+        "DescribeMetricFilters" => {
+            let mut filter = metric_filter("g", "f");
+            filter["fieldSelectionCriteria"] = json!("theirs");
+            filter["metricTransformations"][0]["unit"] = json!("Bytes");
+            Answer::Json(json!({"metricFilters": [filter]}))
+        }
+        _ => Answer::Json(json!({})),
+    });
+    let want = kit::fields(json!({"log_group_name": "g", "filter_name": "f", "filter_pattern": "WARN",
+        "metric_transformations": [{"metric_name": "m", "metric_namespace": "n", "metric_value": "1"}]}));
+    let delta = phx_model::driver::Delta { before: phx_model::Value::Null, after: want["filter_pattern"].clone() };
+    let change = [("filter_pattern".to_owned(), delta)];
+    bench.driver(METRIC).update(&bench.cx, "g:f", &want, &change.into()).await.unwrap();
+    let put = bench.requests().into_iter().find(|r| r.operation == "PutMetricFilter").unwrap().body;
+    assert_eq!((put["fieldSelectionCriteria"].as_str(), put["filterPattern"].as_str()), (Some("theirs"), Some("WARN")));
+    assert_eq!(put["metricTransformations"][0]["unit"], "Bytes");
+}

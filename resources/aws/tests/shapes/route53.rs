@@ -258,3 +258,25 @@ async fn what_emulators_do_not_keep_of_records() {
     ];
     bench.life(RECORD, first, &changes).await;
 }
+
+#[tokio::test]
+async fn a_health_check_that_the_program_never_set_stays() {
+    let there = a_record("a.example.com.")
+        .replace("</ResourceRecordSet>", "<HealthCheckId>h</HealthCheckId></ResourceRecordSet>");
+    let bench = kit::scripted(move |request, _| match request.operation.starts_with("POST") {
+        true => changed(),
+        false => sets(&there, None),
+    });
+    let want = kit::fields(
+        json!({"hosted_zone_id": "Z1", "name": "a.example.com", "type": "A", "ttl": 5, "resource_records": ["192.0.2.1"]}),
+    );
+    let delta = phx_model::driver::Delta { before: phx_model::Value::Null, after: want["ttl"].clone() };
+    bench
+        .driver(RECORD)
+        .update(&bench.cx, "Z1/A/a.example.com", &want, &[("ttl".to_owned(), delta)].into())
+        .await
+        .unwrap();
+    let sent = bench.requests().into_iter().find(|r| r.operation.starts_with("POST")).unwrap().body;
+    let sent = sent.as_str().unwrap();
+    assert!(sent.contains("<HealthCheckId>h</HealthCheckId>") && sent.contains("<TTL>5</TTL>"), "{sent}");
+}

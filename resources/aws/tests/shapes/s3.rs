@@ -226,3 +226,83 @@ async fn a_lock_is_changed_without_putting_the_object_anew() {
     // phx's mark stays.
     assert!(sent("tagging").contains("phx:intent") && sent("tagging").contains("<Key>a</Key>"));
 }
+
+fn change(field: &str, want: &ValueMap) -> (String, Delta) {
+    (field.to_owned(), Delta { before: phx_model::Value::Null, after: want[field].clone() })
+}
+
+#[tokio::test]
+async fn what_the_program_never_set_of_a_bucket_stays() {
+    let bench = scripted(|request, _| match (request.operation.split(' ').next(), request.uri.split('?').nth(1)) {
+        (Some("GET"), Some("lifecycle")) => xml(
+            "<LifecycleConfiguration><Rule><ID>theirs</ID><Filter><Prefix>a</Prefix></Filter><Status>Enabled</Status>\
+             <Expiration><Days>3</Days></Expiration></Rule></LifecycleConfiguration>",
+        ),
+        (Some("GET"), Some("encryption")) => xml(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm>\
+             </ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled><BlockedEncryptionTypes>\
+             <EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>",
+        ),
+        (Some("GET"), Some("tagging")) => tags(&[("aws:cloudformation:stack-name", "s"), ("phx:intent", "i")]),
+        _ => xml(""),
+    });
+    let want = fields(json!({"bucket": "b", "transition_default_minimum_object_size": "varies_by_storage_class",
+        "server_side_encryption_configuration": {"sse_algorithm": "aws:kms", "kms_master_key_id": "arn:aws:kms:r:1:key/k"},
+        "object_ownership": "BucketOwnerEnforced", "acl": "private", "tags": {"a": "1"}}));
+    let changed = ["transition_default_minimum_object_size", "server_side_encryption_configuration", "tags"];
+    let changed = changed.map(|field| change(field, &want));
+    bench.driver(BUCKET).update(&bench.cx, "b", &want, &changed.into()).await.unwrap();
+    assert!(!bench.requests().iter().any(|r| r.operation.starts_with("DELETE")), "{:?}", bench.operations());
+    let sent = |what: &str| {
+        let requests = bench.requests();
+        let request = requests.iter().find(|r| r.operation.starts_with("PUT") && r.uri.ends_with(what));
+        request.unwrap().body.as_str().unwrap().to_owned()
+    };
+    assert!(sent("lifecycle").contains("<ID>theirs</ID>"), "{}", sent("lifecycle"));
+    for part in ["<BucketKeyEnabled>true<", "<EncryptionType>SSE-C<", "key/k"] {
+        assert!(sent("encryption").contains(part), "{}", sent("encryption"));
+    }
+    // S3 refuses a set without those of AWS's own.
+    for tag in ["aws:cloudformation:stack-name", "phx:intent", "<Key>a</Key>"] {
+        assert!(sent("tagging").contains(tag), "{}", sent("tagging"));
+    }
+
+    // ACLs are off after the one, and cannot be set any more.
+    let changed = ["object_ownership", "acl"].map(|field| change(field, &want));
+    let before = bench.requests().len();
+    bench.driver(BUCKET).update(&bench.cx, "b", &want, &changed.into()).await.unwrap();
+    let calls: Vec<String> = bench.requests()[before..].iter().map(|r| r.uri.clone()).collect();
+    assert!(calls.len() == 2 && calls[0].ends_with("acl") && calls[1].ends_with("ownershipControls"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn locking_is_turned_on_in_place_and_never_off() {
+    let bench = scripted(|_, _| xml(""));
+    let want = |on: bool| fields(json!({"bucket": "b", "object_lock_enabled_for_bucket": on}));
+    let changed = |on: bool| [change("object_lock_enabled_for_bucket", &want(on))];
+    bench.driver(BUCKET).update(&bench.cx, "b", &want(true), &changed(true).into()).await.unwrap();
+    assert!(bench.requests()[0].body.as_str().unwrap().contains("<ObjectLockEnabled>Enabled</ObjectLockEnabled>"));
+    let error = bench.driver(BUCKET).update(&bench.cx, "b", &want(false), &changed(false).into()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Invalid);
+    assert_eq!(bench.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_content_that_the_program_never_set_is_copied() {
+    let bench = scripted(|request, _| match request.operation.split(' ').next().unwrap_or_default() {
+        "GET" => tags(&[("phx:intent", "i")]),
+        "PUT" => xml("<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"),
+        _ => xml(""),
+    });
+    for (content, operation) in [(None, "x-id=CopyObject"), (Some("x"), "x-id=PutObject")] {
+        let mut want = json!({"bucket": "b", "key": "a b", "cache_control": "no-store"});
+        if let Some(content) = content {
+            want["content"] = json!(content);
+        }
+        let want = fields(want);
+        let changed = [change("cache_control", &want)];
+        bench.driver(OBJECT).update(&bench.cx, "b/a b", &want, &changed.into()).await.unwrap();
+        let put = bench.requests().into_iter().rfind(|r| r.operation.starts_with("PUT")).unwrap();
+        assert!(put.uri.contains(operation), "{put:?}");
+    }
+}

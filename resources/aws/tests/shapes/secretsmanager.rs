@@ -250,3 +250,35 @@ async fn a_secret_deleted_for_ever_is_waited_for() {
     assert!(matches!(read, Read::Gone), "{read:?}");
     bench.driver("aws:secretsmanager:Secret").delete(&bench.cx, &arn(1), &want).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_copy_is_not_made_anew_for_the_services_own_key() {
+    let copy = json!({"ReplicationStatus": [{"Region": "eu-central-1", "Status": "InSync", "KmsKeyId": "alias/aws/secretsmanager"}]});
+    let bench = kit::scripted(move |_, _| Answer::Json(secret(1, copy.clone())));
+    for key in ["alias/aws/secretsmanager", "arn:aws:kms:eu-central-1:123456789012:alias/aws/secretsmanager"] {
+        let want = json!({"name": "s1", "description": "d", "tags": {"a": "b"},
+            "add_replica_regions": [{"region": "eu-central-1", "kms_key_id": key}]});
+        bench.settled("aws:secretsmanager:Secret", &arn(1), &want).await;
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_others_superseded_is_not_made_again() {
+    let id = format!("{}|mine", arn(1));
+    let bench = kit::scripted(|request, _| match request.operation.as_str() {
+        "DescribeSecret" => {
+            Answer::Json(secret(1, json!({"VersionIdsToStages": {"b": ["AWSPREVIOUS"], "c": ["AWSCURRENT"]}})))
+        }
+        other => panic!("{other} is not expected"),
+    });
+    let name = "aws:secretsmanager:SecretVersion";
+    let want = kit::fields(json!({"secret_id": arn(1), "secret_string": "x"}));
+    let read = bench.read(name, &[(&id, &want)]).await.remove(0);
+    assert!(matches!(read, Read::Present(_)), "{read:?}");
+    // One that is to have a label of its own is gone without it.
+    let green = kit::fields(json!({"secret_id": arn(1), "secret_string": "x", "version_stages": ["green"]}));
+    let read = bench.read(name, &[(&id, &green)]).await.remove(0);
+    assert!(matches!(read, Read::Gone), "{read:?}");
+    // And the previous one stays when it is deleted.
+    bench.driver(name).delete(&bench.cx, &format!("{}|b", arn(1)), &want).await.unwrap();
+}

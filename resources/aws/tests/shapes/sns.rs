@@ -188,3 +188,29 @@ async fn attributes_are_set_one_by_one() {
     let set: Vec<Value> = set.map(|r| json!([r.body["AttributeName"], r.body["AttributeValue"]])).collect();
     assert_eq!(set, [json!(["TracingConfig", "PassThrough"]), json!(["SQSFailureFeedbackRoleArn", ""])]);
 }
+
+#[tokio::test]
+async fn a_password_is_not_told_and_no_difference() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "GetSubscriptionAttributes" => attributes(&[
+            ("TopicArn", ARN),
+            ("Protocol", "https"),
+            ("Endpoint", "https://me:****@example.com/in"),
+            ("RedrivePolicy", r#"{"deadLetterTargetArn":"arn:aws:sqs:r:1:d"}"#),
+        ]),
+        "Subscribe" => Answer::Query("<SubscriptionArn>pending confirmation</SubscriptionArn>".to_owned()),
+        _ => Answer::Query(String::new()),
+    });
+    let want = json!({"topic_arn": ARN, "protocol": "https", "endpoint": "https://me:secret@example.com/in",
+        "redrive_policy": {"dead_letter_target_arn": "arn:aws:sqs:r:1:d"}});
+    let made = bench.create(SUBSCRIPTION, &want, 1).await.unwrap();
+    assert_eq!(made.id, format!("{ARN}/https/https://me:****@example.com/in"));
+    let id = format!("{ARN}:1");
+    bench.settled(SUBSCRIPTION, &id, &want).await;
+    let mut without = want.clone();
+    without.as_object_mut().unwrap().remove("redrive_policy");
+    bench.update(SUBSCRIPTION, &id, &want, &without).await;
+    let set = bench.requests().into_iter().find(|r| r.operation == "SetSubscriptionAttributes").unwrap();
+    // SNS takes no empty text for it.
+    assert_eq!((set.body["AttributeName"].as_str(), set.body.get("AttributeValue")), (Some("RedrivePolicy"), None));
+}

@@ -140,6 +140,29 @@ async fn an_update_that_was_cut_off_does_not_make_its_version_twice() {
 }
 
 #[tokio::test]
+async fn a_new_version_keeps_what_the_program_leaves_to_aws() {
+    let name = "aws:ec2:LaunchTemplate";
+    let there = "<instanceType>t3.micro</instanceType><metadataOptions><httpTokens>required</httpTokens>\
+        <httpPutResponseHopLimit>2</httpPutResponseHopLimit></metadataOptions>";
+    let bench = scripted(move |request, _| match request.operation.as_str() {
+        "DescribeLaunchTemplates" => templates(request, &format!("<item>{}</item>", template("lt-1"))),
+        "DescribeLaunchTemplateVersions" => versions(request, &format!("<item>{}</item>", version("lt-1", 1, there))),
+        "CreateLaunchTemplateVersion" => {
+            xml(request, &format!("<launchTemplateVersion>{}</launchTemplateVersion>", version("lt-1", 2, "")))
+        }
+        _ => xml(request, &format!("<launchTemplate>{}</launchTemplate>", template("lt-1"))),
+    });
+    let of = |kind: &str| {
+        let data = json!({"instance_type": kind, "metadata_options": {"http_tokens": "required"}});
+        json!({"launch_template_name": "web", "launch_template_data": data})
+    };
+    bench.update(name, "lt-1", &of("t3.micro"), &of("t3.small")).await;
+    let made = bench.requests().into_iter().find(|r| r.operation == "CreateLaunchTemplateVersion").unwrap();
+    assert_eq!(parameter(&made, "LaunchTemplateData.InstanceType"), "t3.small");
+    assert_eq!(parameter(&made, "LaunchTemplateData.MetadataOptions.HttpPutResponseHopLimit"), "2");
+}
+
+#[tokio::test]
 async fn what_emulators_leave_out_of_a_launch_template_is_sent_and_read() {
     let name = "aws:ec2:LaunchTemplate";
     let data = "<capacityReservationSpecification><capacityReservationPreference>none</capacityReservationPreference>\

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use phx_model::driver::Read;
 use phx_model::error::ErrorKind;
 use phx_model::state::INTENT_TAG;
 use serde_json::{Value, json};
@@ -415,4 +416,40 @@ async fn a_snapshot_is_restored_and_the_rest_is_set_when_it_is_there() {
             "Version"
         ]
     );
+}
+
+/// A key that was named by its alias, Oracle's name in capitals, two zones of which one is not told, a user of whom nothing is told yet.
+#[tokio::test]
+async fn what_rds_says_in_other_words_replaces_no_database() {
+    const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/1234abcd";
+    let told = format!(
+        "<KmsKeyId>{KEY}</KmsKeyId><StorageEncrypted>true</StorageEncrypted><DBName>APP</DBName>
+         <AvailabilityZone>us-west-2b</AvailabilityZone><MultiAZ>true</MultiAZ>"
+    );
+    let bench = scripted(move |_, _| instances(&instance_xml("main", &told)));
+    let want = |key: &str| {
+        with(
+            instance("main"),
+            json!({
+                "kms_key_id": key, "storage_encrypted": true, "db_name": "app", "availability_zone": "us-west-2a", "multi_az": true,
+                "master_username": "master",
+            }),
+        )
+    };
+    for named in [KEY, "1234abcd", "alias/db", "arn:aws:kms:us-west-2:123456789012:alias/db"] {
+        bench.settled("aws:rds:DbInstance", "main", &want(named)).await;
+    }
+    // Another key and another name are what they are.
+    let other = fields(with(want("arn:aws:kms:us-west-2:123456789012:key/other"), json!({"db_name": "other"})));
+    let Read::Present(seen) = bench.read("aws:rds:DbInstance", &[("main", &other)]).await.remove(0) else {
+        panic!("it is not there");
+    };
+    assert_eq!((seen.fields["kms_key_id"].as_str(), seen.fields["db_name"].as_str()), (Some(KEY), Some("APP")));
+
+    // An unencrypted database has no key, whatever was wished for.
+    let bench = scripted(|_, _| instances(&instance_xml("main", "")));
+    let Read::Present(seen) = bench.read("aws:rds:DbInstance", &[("main", &other)]).await.remove(0) else {
+        panic!("it is not there");
+    };
+    assert!(seen.fields.get("kms_key_id").is_none(), "{seen:?}");
 }
