@@ -27,7 +27,8 @@ pub(crate) struct Backups {
 pub(crate) fn declare(scope: &Scope, platform: &Platform<'_>) -> Result<Backups> {
     let services = vec![platform.key_for(&["backup.amazonaws.com"])];
     let key = platform.key(scope, "backups", "Recovery points and exports", services)?;
-    let vault = Vault::new(platform.name("backups")).encryption_key_arn(key.arn());
+    let vault =
+        Vault::new(platform.name("backups")).encryption_key_arn(key.arn()).force_destroy(!platform.config.protect());
     let vault = scope.add_with("backups", vault, platform.stateful())?;
     plan(scope, platform, &vault)?;
     let bucket = bucket(scope, platform, &key)?;

@@ -102,7 +102,7 @@ fn platform(stack: &mut Stack) -> Result<()> {
     if let Some(postgres) = &postgres {
         stack.export("database_address", postgres.instance.address())?;
         stack.export("database_port", postgres.instance.port())?;
-        stack.export("database_secret", postgres.instance.master_user_secret_arn())?;
+        stack.export("database_secret", postgres.secret.clone())?;
         if let Some(replica) = &postgres.replica {
             stack.export("database_replica_address", replica.address())?;
         }

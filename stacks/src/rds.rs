@@ -1,12 +1,13 @@
-//! PostgreSQL: encrypted, reached by TLS and from the nodes only, with a password that nobody knows.
+//! PostgreSQL: encrypted, reached by TLS and from the nodes only, with a password that is in Secrets Manager.
 
+use phx::aws::Arn;
 use phx::aws::ec2::{SecurityGroup, SecurityGroupEgressRule, SecurityGroupId, SecurityGroupIngressRule};
 use phx::aws::iam::policy::PolicyDocument;
 use phx::aws::kms::Key;
 use phx::aws::logs::LogGroup;
 use phx::aws::rds::{DbInstance, DbParameterGroup, DbSubnetGroup, Parameter};
 use phx::aws::route53::Record;
-use phx::aws::secretsmanager::{RotationRules, RotationSchedule};
+use phx::aws::secretsmanager::{RotationRules, RotationSchedule, Secret};
 use phx::prelude::*;
 
 use crate::networking::Network;
@@ -21,6 +22,8 @@ pub(crate) struct Postgres {
     pub instance: Handle<DbInstance>,
     /// The read replica, if there is one.
     pub replica: Option<Handle<DbInstance>>,
+    /// The secret with the master user's name and password.
+    pub secret: Output<Arn>,
     /// Where its log goes.
     pub logs: Handle<LogGroup>,
     /// What guards its port.
@@ -60,9 +63,6 @@ pub(crate) fn declare(
         .engine_version(config.version.as_str())
         .db_name(config.name.as_str())
         .master_username("phoenix")
-        // RDS makes the password and keeps it in Secrets Manager: it is in no program, configuration or state.
-        .manage_master_user_password(true)
-        .master_user_secret_kms_key_id(key.arn())
         .port(PORT)
         .allocated_storage(config.storage_gib)
         .storage_type("gp3")
@@ -85,6 +85,9 @@ pub(crate) fn declare(
         .tag("Name", name.as_str())
         // What AWS Backup goes by.
         .tag("Backup", platform.name("daily"));
+    // RDS copies no database to a replica whose password it manages (its guide, "Limitations for Secrets Manager integration").
+    let password = config.replica_class.is_some().then(|| scope.secret("database_password")).transpose()?;
+    instance = with_password(instance, password.as_ref(), &key);
     if let Some(most) = config.max_storage_gib {
         instance = instance.max_allocated_storage(most);
     }
@@ -102,10 +105,16 @@ pub(crate) fn declare(
     let (instance, options) = measured(scope, platform, instance, &key, options)?;
     let instance = scope.add_with("postgres", instance, options)?;
 
-    let rules = RotationRules::new().automatically_after_days(config.rotation.days);
-    let rotation =
-        RotationSchedule::new(instance.master_user_secret_arn()).rotation_rules(rules).rotate_immediately(false);
-    scope.add("postgres", rotation)?;
+    let secret = match &password {
+        Some(password) => kept(scope, platform, &key, password.clone())?,
+        None => {
+            let secret = instance.master_user_secret_arn();
+            let rules = RotationRules::new().automatically_after_days(config.rotation.days);
+            let rotation = RotationSchedule::new(&secret).rotation_rules(rules).rotate_immediately(false);
+            scope.add("postgres", rotation)?;
+            secret
+        }
+    };
 
     let replica = match &config.replica_class {
         Some(class) => Some(replica(scope, platform, &instance, class, &group, &key)?),
@@ -113,7 +122,8 @@ pub(crate) fn declare(
     };
     let restored = match &config.restored {
         Some(moment) => {
-            let base = DbInstance::new(platform.name("postgres-restored"), config.instance_class.as_str())
+            let base = DbInstance::new(platform.name("postgres-restored"), config.instance_class.as_str());
+            let base = with_password(base, password.as_ref(), &key)
                 .db_subnet_group_name(subnets.db_subnet_group_name())
                 .db_parameter_group_name(parameters.db_parameter_group_name())
                 .vpc_security_group_ids([group.id()]);
@@ -127,7 +137,27 @@ pub(crate) fn declare(
     if let Some(replica) = &replica {
         alias(scope, platform, network, "postgres-ro", replica)?;
     }
-    Ok(Postgres { instance, replica, logs, group })
+    Ok(Postgres { instance, replica, secret, logs, group })
+}
+
+fn with_password(instance: DbInstance, password: Option<&Input<String>>, key: &Handle<Key>) -> DbInstance {
+    match password {
+        Some(password) => instance.manage_master_user_password(false).master_user_password(password.clone()),
+        // RDS makes the password and keeps it in Secrets Manager: it is in no program, configuration or state.
+        None => instance.manage_master_user_password(true).master_user_secret_kms_key_id(key.arn()),
+    }
+}
+
+/// The password that the program was told, where applications look for it, in the form in which RDS keeps those that it manages.
+fn kept(scope: &Scope, platform: &Platform<'_>, key: &Handle<Key>, password: Input<String>) -> Result<Output<Arn>> {
+    let name = std::format!("phoenix/{}/database", platform.config.environment);
+    let value = phx::format!("{}{}{}", "{\"username\":\"phoenix\",\"password\":\"", password, "\"}");
+    let secret = Secret::new(name).kms_key_id(key.arn()).secret_string(value);
+    let secret = match platform.config.protect() {
+        true => secret.recovery_window_in_days(30),
+        false => secret.force_delete_without_recovery(true),
+    };
+    Ok(scope.add_with("postgres", secret, platform.stateful())?.arn())
 }
 
 /// Where an instance's log goes. As with the cluster's: RDS would make the group without retention or a key.

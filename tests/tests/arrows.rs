@@ -107,7 +107,7 @@ fn only_the_command_line_talks() {
 
 /// Every package outside the workspace that is compiled for such a build, with its features.
 fn compiled(build: &[&str]) -> BTreeSet<String> {
-    let tree = ["tree", "--offline", "--prefix", "none", "--no-dedupe", "--format", "{p} {f}"];
+    let tree = ["tree", "--offline", "--prefix", "none", "--format", "{p} {f}"];
     let done = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(tree)
         .args(build)
@@ -116,7 +116,8 @@ fn compiled(build: &[&str]) -> BTreeSet<String> {
         .expect("cargo tree");
     assert!(done.status.success(), "{build:?}: {}", String::from_utf8_lossy(&done.stderr));
     let lines = String::from_utf8(done.stdout).expect("UTF-8");
-    lines.lines().filter(|line| !line.is_empty() && !line.contains('/')).map(str::to_owned).collect()
+    let packages = lines.lines().map(|line| line.trim_end_matches(" (*)"));
+    packages.filter(|line| !line.is_empty() && !line.contains('/')).map(str::to_owned).collect()
 }
 
 /// A build that wants other features of anything under the SDK compiles the SDK anew, which takes minutes: when somebody goes from the sandbox to

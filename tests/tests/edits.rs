@@ -163,9 +163,7 @@ const KNOBS: &[Knob] = &[
         written: "warning_emails = [\"platform-dev@example.com\"]",
         form: "warning_emails = [@]",
         ways: &["\"platform-dev@example.com\"", "\"a@example.com\", \"b@example.com\"", "\"b@example.com\""],
-        comes_to: |old, new| {
-            items(old, new, |mail| format!("alerting/warning-{}", mail.replace('@', "-at-").replace(".com", "-com")))
-        },
+        comes_to: |old, new| items(old, new, |mail| format!("alerting/warning-{}", mail.replace('@', "-at-"))),
     },
 ];
 

@@ -121,14 +121,15 @@ impl Life {
         self.settled("after the first up");
     }
 
-    /// Goes away, and leaves nothing but what is named.
-    fn goes(&self, left: &[&str]) {
+    /// Goes away, and leaves nothing but so many of what is named.
+    fn goes(&self, left: &[(&str, usize)]) {
         self.measured("destroy");
         assert_eq!(self.resources(), 0);
         if let Some(cloud) = &self.cloud {
             let inventory = cloud.inventory();
-            let items: Vec<&str> = inventory.values().flatten().map(|i| i.id.as_str()).collect();
-            assert_eq!(items, left, "something is left: {inventory:#?}");
+            let sizes: Vec<(&str, usize)> =
+                inventory.iter().map(|(kind, items)| (kind.as_str(), items.len())).collect();
+            assert_eq!(sizes, left, "something is left: {inventory:#?}");
         }
     }
 
@@ -239,13 +240,15 @@ fn prod(life: &Life) {
     life.edit("protect = true", "protect = false");
     life.edit("deletion_protection = true", "deletion_protection = false");
     life.ok(&["up", "--yes"]);
-    life.goes(&["phoenix-prod-postgres-final"]);
+    // The last snapshot, and the key without which nobody could read it.
+    life.goes(&[("db_snapshot", 1), ("key", 1)]);
 }
 
 /// What the file leaves to choose: a read replica, a copy of the bucket in another region, a VPN, PagerDuty by an address that is kept secret.
 #[test]
 fn prod_lives_with_all_its_options() {
     const ADDRESS: &str = "https://events.pagerduty.com/integration/0123456789abcdef/enqueue";
+    const PASSWORD: &str = "correct-horse-battery-staple";
     let mut life = Life::in_the_sandbox("prod");
     life.project = life.project.with("PHX_PASSPHRASE", "correct horse battery staple");
     for option in ["replica_class", "replica_region", "pagerduty"] {
@@ -257,15 +260,19 @@ fn prod_lives_with_all_its_options() {
     life.edit("deletion_protection = true", "deletion_protection = false");
 
     let unset = life.run(&["up", "--yes"]);
-    assert!(unset.code() == 1 && unset.err.contains("phx secret set pagerduty_url"), "{}", unset.err);
-    let mut set = life.project.command(&["secret", "set", "pagerduty_url", "--stack", "prod", "--sandbox"]);
-    let mut child = set.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
-    std::io::Write::write_all(&mut child.stdin.take().expect("stdin"), ADDRESS.as_bytes()).expect("the secret is told");
-    assert!(child.wait().expect("the program ends").success());
+    assert!(unset.code() == 1 && unset.err.contains("phx secret set"), "{}", unset.err);
+    for (name, secret) in [("pagerduty_url", ADDRESS), ("database_password", PASSWORD)] {
+        let mut set = life.project.command(&["secret", "set", name, "--stack", "prod", "--sandbox"]);
+        let mut child = set.stdin(std::process::Stdio::piped()).spawn().expect("the program starts");
+        std::io::Write::write_all(&mut child.stdin.take().expect("stdin"), secret.as_bytes())
+            .expect("the secret is told");
+        assert!(child.wait().expect("the program ends").success());
+    }
 
     life.comes_up();
     let shown = life.ok(&["state", "list", "--json"]).out + &life.ok(&["state", "export", "--json"]).out;
     assert!(!shown.contains(ADDRESS), "the address is told");
+    assert!(!shown.contains(PASSWORD), "the password is told");
     life.goes(&[]);
 }
 

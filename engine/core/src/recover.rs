@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use phx_model::driver::{Created, Cx, Driver, Registry};
+use phx_model::driver::{Created, Cx, Driver, Read, ReadTarget, Registry};
 use phx_model::error::ErrorKind;
-use phx_model::schema::Identity;
+use phx_model::schema::{Identity, Schema};
 use phx_model::state::{Change, Entry, Intent, IntentId, Outcome, Record};
 use phx_model::{CloudError, Urn, ValueMap};
 use tokio::time::Instant;
@@ -74,16 +74,47 @@ impl Recovery<'_> {
         let (outcome, words) = match &intent.change {
             Change::Create { record } => self.settle_create(&intent, record).await?,
             Change::Finish => (Outcome::Abandoned, "its creation is not finished; that is done again".to_owned()),
-            Change::Update { fields, .. } => {
-                let fields = fields.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-                (Outcome::Abandoned, format!("whether the change of {fields} arrived shows when it is read"))
-            }
+            Change::Update { fields, record } => self.settle_update(&intent, fields, record).await?,
             Change::Delete { id } => (Outcome::Abandoned, format!("whether {id} is gone shows when it is read")),
         };
         self.journal.append(vec![Entry::Done { intent: intent.id.clone(), outcome }]).await?;
         let change = intent.change.verb();
         self.sink.event(&Event::Recovered { urn: intent.urn, change, outcome: words });
         Ok(())
+    }
+
+    /// What became of a change shows when the object is read. Where it is found by what changed, as a database is by its name, it is looked for
+    /// under both: one that was renamed would be taken for gone, and another made in its place.
+    async fn settle_update(
+        &self,
+        intent: &Intent,
+        fields: &BTreeSet<String>,
+        record: &Record,
+    ) -> Result<(Outcome, String), Open> {
+        let urn = &intent.urn;
+        let driver = self.registry.get(urn.type_name()).ok_or_else(|| Open::UnknownType(urn.clone()))?;
+        let changed = fields.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let as_read = (Outcome::Abandoned, format!("whether the change of {changed} arrived shows when it is read"));
+        let old = self.journal.with(|state| state.resources.get(urn).cloned());
+        let Some(old) = old.filter(|_| renames(driver.schema(), fields)) else { return Ok(as_read) };
+        let cx = Cx::new(record.provider.clone(), Arc::new(|_| {}), self.settings.timeout);
+        for inputs in [&old.inputs, &record.inputs] {
+            let read = driver.read_many(&cx, &[ReadTarget { id: &old.id, inputs }]).await;
+            match read.map(|mut read| read.pop()) {
+                Ok(Some(Read::Gone)) => {}
+                Ok(Some(Read::Present(_))) if inputs == &old.inputs => return Ok(as_read),
+                Ok(Some(Read::Present(mut found))) => {
+                    mark_secret_outputs(driver.schema(), &mut found.outputs);
+                    let outcome = Outcome::Applied { outputs: Some(found.outputs) };
+                    return Ok((outcome, format!("the change of {changed} arrived")));
+                }
+                Ok(Some(Read::Failed(error))) | Err(error) => {
+                    return Err(Open::Failed(urn.clone(), intent.change.verb(), error));
+                }
+                Ok(None) => return Ok(as_read),
+            }
+        }
+        Ok(as_read)
     }
 
     async fn settle_create(&self, intent: &Intent, record: &Record) -> Result<(Outcome, String), Open> {
@@ -118,6 +149,11 @@ impl Recovery<'_> {
             Err(error) => Err(Open::Failed(urn.clone(), intent.change.verb(), error)),
         }
     }
+}
+
+/// Whether a change of these fields gives an object another name, by which it is found from then on.
+pub(crate) fn renames(schema: &Schema, fields: &BTreeSet<String>) -> bool {
+    fields.iter().any(|field| schema.unique.contains(&field.as_str()))
 }
 
 /// How much longer an object of an intent may take to show itself. A clock that runs ahead or behind costs at most one grace.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -35,6 +35,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Shorter than AWS's load balancers keep an idle connection, so that no call is sent into one that is being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// For so long after it was made an object holds nothing but what this process has put into it.
+const JUST_NOW: Duration = Duration::from_secs(300);
 
 /// The way to AWS. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -50,10 +52,13 @@ struct Inner {
     calls: Mutex<BTreeMap<String, u64>>,
     total: AtomicU64,
     paces: Mutex<HashMap<PaceKey, Arc<Pace>>>,
-    made: Mutex<HashSet<(ProviderKey, &'static str, String)>>,
+    made: Mutex<HashMap<PlacedId, (Instant, HashSet<String>)>>,
     joints: Mutex<HashMap<PaceKey, Arc<dyn Any + Send + Sync>>>,
     roles: Roles,
 }
+
+/// Place, kind, id.
+type PlacedId = (ProviderKey, &'static str, String);
 
 /// Place, service, action.
 type PaceKey = (ProviderKey, &'static str, &'static str);
@@ -554,13 +559,15 @@ impl<C> Service<C> {
     /// Notes that this process has made an object, and has not merely found it.
     pub(crate) fn note_made(&self, what: &'static str, id: &str) {
         let mut made = self.aws.inner.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.insert((self.provider.clone(), what, id.to_owned()));
+        made.insert((self.provider.clone(), what, id.to_owned()), (Instant::now(), HashSet::new()));
     }
 
-    /// Whether this process has made the object: then nobody has put anything into it before.
-    pub(crate) fn has_made(&self, what: &'static str, id: &str) -> bool {
-        let made = self.aws.inner.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.contains(&(self.provider.clone(), what, id.to_owned()))
+    /// Whether this process has made the object just now, and puts something of this name into it for the first time: then nobody has put it
+    /// there before, and whatever overwrites need not look.
+    pub(crate) fn is_first_in(&self, what: &'static str, id: &str, part: &str) -> bool {
+        let mut made = self.aws.inner.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = made.get_mut(&(self.provider.clone(), what, id.to_owned()));
+        entry.is_some_and(|(when, parts)| when.elapsed() < JUST_NOW && parts.insert(part.to_owned()))
     }
 
     /// Where reads of this kind meet: `what` names it, and always with the same type of answer.

@@ -3,6 +3,7 @@
 #![allow(clippy::result_large_err)]
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::events::{Event, StepOp};
 use crate::journal::{Journal, JournalError};
 use crate::plan::{Op, ReplaceOrder, Step};
 use crate::planner;
-use crate::recover::find_until;
+use crate::recover::{find_until, renames};
 use crate::refresh::mark_secret_outputs;
 use crate::schedule::{Action, Work};
 
@@ -388,7 +389,9 @@ impl Run<'_> {
                 .into());
         }
         let want = record.inputs.clone();
-        let change = Change::Update { fields: fields.keys().cloned().collect(), record: Box::new(record) };
+        let names: BTreeSet<String> = fields.keys().cloned().collect();
+        let is_renamed = renames(verb.driver.schema(), &names);
+        let change = Change::Update { fields: names, record: Box::new(record) };
         let (intent, entry) = self.intent(urn, change);
         self.journal.append(vec![entry]).await?;
         match verb.repeat(|| verb.driver.update(&verb.cx, &id, &want, &fields)).await {
@@ -397,6 +400,8 @@ impl Run<'_> {
                 self.journal.append(vec![Entry::Done { intent, outcome }]).await?;
                 Ok(id)
             }
+            // Under which name it is now, the next run finds out before anything else.
+            Err(Missed::Cloud(error)) if is_renamed => Err(Stop::Failed(error)),
             Err(error) => Err(self.failed(intent, error).await),
         }
     }

@@ -286,6 +286,46 @@ async fn a_failed_update_is_sent_again_until_it_is_known_to_have_arrived() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_perhaps_renamed_is_looked_for_under_both_names() {
+    static RENAMED: Schema = Schema {
+        type_name: THING.type_name,
+        terraform: None,
+        cloudformation: None,
+        doc: "",
+        identity: THING.identity,
+        unique: &["size"],
+        vanishes_with: None,
+        fields: THING.fields,
+        outputs: THING.outputs,
+    };
+    for (fault, arrived) in [(Fault::LoseAnswer, true), (Fault::Refuse, false)] {
+        let mut w = World::new();
+        w.schema = &RENAMED;
+        w.cloud.lock().unwrap().found_by_size = true;
+        w.p.add("a", &[]);
+        w.p.get("a").schema = &RENAMED;
+        w.p.set("a", "size", int(1));
+        w.up().await;
+        w.p.set("a", "size", int(2));
+        w.fault("update", "a", &[fault; 3]);
+        assert_eq!(w.up().await.result, RunResult::Failed);
+        assert_eq!(w.state().await.open.len(), 1, "under which name it is, is not known yet");
+        // A name that cannot be looked up is not one that is free.
+        w.cloud.lock().unwrap().unreadable = true;
+        assert!(matches!(w.try_up().await, Err(EngineError::RecoveryFailed(v)) if v.len() == 1));
+        w.cloud.lock().unwrap().unreadable = false;
+        w.cloud.lock().unwrap().faults.clear();
+        w.calls();
+        let report = w.up().await;
+        assert_eq!((report.result, report.summary.create), (RunResult::Succeeded, 0), "{:?}", w.calls());
+        assert_eq!(report.summary.update, u64::from(!arrived));
+        assert_eq!(w.cloud.lock().unwrap().objects.len(), 1, "there is no second one");
+        assert_eq!(w.state().await.resources[&w.p.urn("a")].inputs["size"], Value::Int(2));
+        w.assert_converged().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn replacements_go_in_their_order_and_keep_the_old_object_if_the_new_one_fails() {
     let mut w = World::new();
     w.p.add("a", &[]);

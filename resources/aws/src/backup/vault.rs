@@ -15,6 +15,7 @@ use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tagged::{self, TagMap};
 use crate::tags::with_intent;
+use crate::wait::{self, Stage};
 use crate::{batch, owner};
 
 /// A place for recovery points.
@@ -35,6 +36,10 @@ pub struct Vault {
     /// The KMS key that recovery points are encrypted with. Unset, AWS Backup uses its own.
     #[field(replace, cloud_default)]
     pub encryption_key_arn: Option<Input<Arn>>,
+    /// Whether deleting the vault deletes the recovery points in it. phx's own: AWS Backup does not know it. Unset or false, a vault that has some
+    /// cannot be deleted.
+    #[field(write_only)]
+    pub force_destroy: Option<Input<bool>>,
     /// The tags.
     pub tags: Tags,
 }
@@ -97,19 +102,31 @@ impl Manage for Vault {
         Ok(None)
     }
 
-    async fn delete(aws: &Aws, cx: &Cx, id: &str, _: Option<&VaultResolved>) -> Result<(), CloudError> {
+    async fn delete(aws: &Aws, cx: &Cx, id: &str, was: Option<&VaultResolved>) -> Result<(), CloudError> {
         let backup = &aws.backup(cx).await?;
+        let force = was.is_some_and(|was| was.force_destroy == Some(true));
         let request = backup.delete_backup_vault().backup_vault_name(id);
-        match backup.write_idempotent("DeleteBackupVault", || request.clone().send()).await {
+        let delete = || backup.write_idempotent("DeleteBackupVault", || request.clone().send());
+        let mut deleted = delete().await;
+        if force && deleted.as_ref().is_err_and(is_full) {
+            empty(backup, cx, id).await?;
+            deleted = delete().await;
+        }
+        match deleted {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             Err(error) if error.kind == ErrorKind::Denied => {
                 let vaults = list(backup).await?;
                 if vaults.iter().any(|v| v.backup_vault_name() == Some(id)) { Err(error) } else { Ok(()) }
             }
-            Err(error) if error.message.contains("recovery point") => Err(CloudError {
-                kind: ErrorKind::InUse,
-                ..error.hint("delete its recovery points first; those under a lock stay until their time is over")
-            }),
+            Err(error) if is_full(&error) => {
+                let hint = match force {
+                    true => "recovery points under a lock stay until their time is over",
+                    false => {
+                        "delete its recovery points first, or set force_destroy and run `phx up` before deleting it"
+                    }
+                };
+                Err(CloudError { kind: ErrorKind::InUse, ..error.hint(hint) })
+            }
             done => done.map(drop),
         }
     }
@@ -127,6 +144,41 @@ impl Manage for Vault {
         owner::check(&format!("the backup vault {name}"), &super::tags(backup, &arn).await?, intent)?;
         Ok(Some(created(name, &arn)))
     }
+}
+
+fn is_full(error: &CloudError) -> bool {
+    error.message.contains("recovery point")
+}
+
+/// Deletes all recovery points of a vault, and waits until they are gone.
+async fn empty(backup: &Backup, cx: &Cx, vault: &str) -> Result<(), CloudError> {
+    let points = points(backup, vault).await?;
+    batch::each(&points, |point| async move {
+        let request = backup.delete_recovery_point().backup_vault_name(vault).recovery_point_arn(point);
+        match backup.write_idempotent("DeleteRecoveryPoint", || request.clone().send()).await {
+            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    })
+    .await?;
+    wait::until(cx, &format!("the backup vault {vault}"), || async {
+        Ok(match self::points(backup, vault).await?.len() {
+            0 => Stage::Ready(()),
+            left => Stage::Waiting(format!("deleting {left} recovery points")),
+        })
+    })
+    .await
+}
+
+/// The ARNs of a vault's recovery points.
+async fn points(backup: &Backup, vault: &str) -> Result<Vec<String>, CloudError> {
+    let points = batch::pages(|token| async move {
+        let request = backup.list_recovery_points_by_backup_vault().backup_vault_name(vault);
+        let request = request.max_results(PAGE).set_next_token(token);
+        let answer = backup.read("ListRecoveryPointsByBackupVault", || request.clone().send()).await?;
+        Ok((answer.recovery_points.unwrap_or_default(), answer.next_token))
+    });
+    Ok(points.await?.into_iter().filter_map(|point| point.recovery_point_arn).collect())
 }
 
 async fn list(backup: &Backup) -> Result<Vec<Shown>, CloudError> {
@@ -158,6 +210,7 @@ fn present(vault: &Shown, tags: TagMap) -> Found<Vault> {
     let fields = VaultResolved {
         backup_vault_name: name.to_owned(),
         encryption_key_arn: vault.encryption_key_arn().map(Arn::new),
+        force_destroy: None,
         tags,
     };
     Found::present(fields, created(name, arn).outputs)

@@ -116,7 +116,7 @@ impl Manage for Target {
     async fn create(aws: &Aws, cx: &Cx, want: &TargetResolved, intent: &IntentId) -> Result<Created<Self>, CloudError> {
         let events = &aws.events(cx).await?;
         // PutTargets overwrites whatever has the id. A rule that was made just now has no targets.
-        if !events.has_made("rule", &rule_id(want.event_bus_name.as_deref(), want.rule.as_str()))
+        if !events.is_first_in("rule", &rule_id(want.event_bus_name.as_deref(), want.rule.as_str()), &want.target_id)
             && let Some(there) = Self::find(aws, cx, want, intent).await?
         {
             return Ok(there);

@@ -89,7 +89,7 @@ impl Manage for RolePolicy {
     ) -> Result<Created<Self>, CloudError> {
         let iam = &aws.iam(cx).await?;
         // Putting it would overwrite one that is somebody else's. A role that was made just now has none.
-        if !iam.has_made("role", want.role_name.as_str())
+        if !iam.is_first_in("role", want.role_name.as_str(), &want.policy_name)
             && let Some(there) = Self::find(aws, cx, want, intent).await?
         {
             return Ok(there);

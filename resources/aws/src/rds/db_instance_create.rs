@@ -72,8 +72,10 @@ impl Origin {
                 "db_security_groups",
                 "enable_performance_insights",
                 "engine_version",
+                "manage_master_user_password",
                 "master_user_authentication_type",
                 "master_user_password",
+                "master_user_secret_kms_key_id",
                 "monitoring_interval",
                 "monitoring_role_arn",
                 "multi_tenant",
@@ -90,8 +92,11 @@ impl Origin {
                 "db_security_groups",
                 "enable_performance_insights",
                 "engine_version",
+                // The call takes these two for Oracle only.
+                "manage_master_user_password",
                 "master_user_authentication_type",
                 "master_user_password",
+                "master_user_secret_kms_key_id",
                 "max_allocated_storage",
                 "monitoring_interval",
                 "monitoring_role_arn",
@@ -270,8 +275,6 @@ pub(super) fn restoration(rds: &Rds, want: &DbInstanceResolved) -> Result<Restor
         .set_storage_throughput(want.storage_throughput)
         .set_additional_storage_volumes(volumes(want.additional_storage_volumes.as_ref()))
         .set_dedicated_log_volume(want.dedicated_log_volume)
-        .set_manage_master_user_password(want.manage_master_user_password)
-        .set_master_user_secret_kms_key_id(text(want.master_user_secret_kms_key_id.as_ref()))
         .set_enable_iam_database_authentication(want.enable_iam_database_authentication)
         .set_port(want.port)
         .set_db_subnet_group_name(text(want.db_subnet_group_name.as_ref()))
@@ -322,8 +325,6 @@ pub(super) fn revival(rds: &Rds, want: &DbInstanceResolved) -> Revival {
         .set_storage_throughput(want.storage_throughput)
         .set_additional_storage_volumes(volumes(want.additional_storage_volumes.as_ref()))
         .set_dedicated_log_volume(want.dedicated_log_volume)
-        .set_manage_master_user_password(want.manage_master_user_password)
-        .set_master_user_secret_kms_key_id(text(want.master_user_secret_kms_key_id.as_ref()))
         .set_enable_iam_database_authentication(want.enable_iam_database_authentication)
         .set_port(want.port)
         .set_db_subnet_group_name(text(want.db_subnet_group_name.as_ref()))

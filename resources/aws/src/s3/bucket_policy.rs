@@ -79,7 +79,7 @@ impl Manage for BucketPolicy {
         let bucket = want.bucket.as_str();
         let unknown = |e: &CloudError| is_aborted(e) || e.kind == ErrorKind::NotFound;
         // A bucket that was made just now has none.
-        let there = if s3.has_made("bucket", bucket) {
+        let there = if s3.is_first_in("bucket", bucket, "policy") {
             None
         } else {
             wait::eventually(cx, UNTIL_KNOWN, unknown, || get(s3, bucket)).await?

@@ -40,6 +40,8 @@ pub enum Answer {
     Query(String),
     /// An error of a service that answers in JSON.
     JsonError(u16, &'static str),
+    /// The same with what it says.
+    JsonErrorSaying(u16, &'static str, &'static str),
     /// An error of a service that answers in XML.
     XmlError(u16, &'static str),
     /// It took the request, and the connection broke.
@@ -73,6 +75,12 @@ impl HttpConnector for Endpoint {
             response.headers_mut().insert("x-amzn-requestid", "req-1");
             response
         };
+        let refuse = |status: u16, code: &'static str, message: &str| {
+            let body = json!({"__type": code, "message": message}).to_string();
+            let mut response = respond(status, "application/json", body);
+            response.headers_mut().insert("x-amzn-errortype", code);
+            response
+        };
         let operation = &request.operation;
         HttpConnectorFuture::ready(match answer {
             Answer::Json(body) => Ok(respond(200, "application/json", body.to_string())),
@@ -83,12 +91,8 @@ impl HttpConnector for Endpoint {
                 );
                 Ok(respond(200, "text/xml", body))
             }
-            Answer::JsonError(status, code) => {
-                let mut response =
-                    respond(status, "application/json", json!({"__type": code, "message": "says AWS"}).to_string());
-                response.headers_mut().insert("x-amzn-errortype", code);
-                Ok(response)
-            }
+            Answer::JsonError(status, code) => Ok(refuse(status, code, "says AWS")),
+            Answer::JsonErrorSaying(status, code, message) => Ok(refuse(status, code, message)),
             Answer::XmlError(status, code) => {
                 let error = format!("<Error><Code>{code}</Code><Message>says AWS</Message></Error>");
                 // S3 answers with the error itself, the query protocol and Route 53 with an envelope around it.

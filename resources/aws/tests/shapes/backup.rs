@@ -1,5 +1,7 @@
 //! AWS Backup: changes of plans, selections, tags, and what a read costs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use phx_model::ValueMap;
 use phx_model::driver::Read;
 use phx_model::error::ErrorKind;
@@ -80,6 +82,44 @@ async fn a_vaults_lost_answer_is_found_by_its_mark_and_its_tags_change() {
     let posts: Vec<Request> = bench.requests().into_iter().filter(|r| r.operation.starts_with("POST")).collect();
     assert!(path(&posts[0]).starts_with("/tags/") && path(&posts[1]).starts_with("/untag/"), "{posts:?}");
     assert_eq!((&posts[0].body["Tags"], &posts[1].body["TagKeyList"]), (&json!({"b": "3"}), &json!(["a"])));
+}
+
+/// A full vault is deleted only by force, which deletes what is in it first.
+#[tokio::test]
+async fn a_full_vault_is_deleted_only_by_force() {
+    let point = format!("{ARN}:recovery-point:1");
+    let there = point.clone();
+    let gone = AtomicBool::new(false);
+    let bench = scripted(move |request, _| {
+        let emptied = gone.load(Ordering::Relaxed);
+        match request.operation.split_once(' ').unwrap() {
+            ("DELETE", at) if at.contains("recovery-points") => {
+                gone.store(true, Ordering::Relaxed);
+                Answer::Json(json!({}))
+            }
+            ("DELETE", _) if emptied => Answer::Json(json!({})),
+            ("DELETE", _) => Answer::JsonErrorSaying(
+                400,
+                "InvalidRequestException",
+                "Backup vault cannot be deleted because it contains recovery points.",
+            ),
+            ("GET", at) if at.contains("recovery-points") => {
+                let left = if emptied { json!([]) } else { json!([{"RecoveryPointArn": there}]) };
+                Answer::Json(json!({"RecoveryPoints": left}))
+            }
+            other => panic!("{other:?}"),
+        }
+    });
+    let driver = bench.driver(VAULT);
+    let was = |force: bool| fields(json!({"backup_vault_name": "main", "force_destroy": force}));
+    let refused = driver.delete(&bench.cx, "main", &was(false)).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::InUse);
+    assert!(refused.hint.unwrap().contains("force_destroy"));
+    assert_eq!(bench.requests().len(), 1, "nothing in it was touched");
+    driver.delete(&bench.cx, "main", &was(true)).await.unwrap();
+    let deleted: Vec<String> =
+        bench.requests().iter().map(|r| r.operation.clone()).filter(|o| o.starts_with("DELETE")).collect();
+    assert_eq!(deleted.len(), 4, "{deleted:?}");
 }
 
 fn plan(rules: &Json) -> Json {
