@@ -57,6 +57,7 @@ mod vault_example {
             "main",
             Vault::new("main")
                 .encryption_key_arn(Arn::new("arn:aws:kms:us-west-2:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"))
+                .force_destroy(true)
                 .tag("Name", "main"),
         )?;
         stack.export("arn", vault.arn())?;
