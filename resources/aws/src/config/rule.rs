@@ -182,7 +182,12 @@ impl Manage for Rule {
     ) -> Result<Option<Created<Self>>, CloudError> {
         let config = &aws.config(cx).await?;
         let name = want.config_rule_name.as_str();
-        let Some(rule) = one(config, name).await?.filter(|r| !is_going(r)) else { return Ok(None) };
+        // Most likely none of them is there; of several AWS would say no more than that.
+        let perhaps = config.joint("rules that may be there");
+        let read = |names: BTreeSet<String>| async move {
+            if names.len() <= ONE_BY_ONE { named(config, names).await } else { Ok(by_name(list(config).await?)) }
+        };
+        let Some(rule) = perhaps.one(name, read).await?.filter(|r| !is_going(r)) else { return Ok(None) };
         let tags = super::tags(config, rule.config_rule_arn().unwrap_or_default()).await?;
         owner::check(&format!("the rule {name}"), &tags, intent)?;
         Ok(Some(created(name, rule.config_rule_id(), rule.config_rule_arn())))
@@ -241,8 +246,11 @@ async fn named(config: &Config, names: BTreeSet<String>) -> Result<HashMap<Strin
             Err(error) => Err(error),
         }
     });
-    let rules = found.await?.into_iter().flatten();
-    Ok(rules.filter_map(|rule| Some((rule.config_rule_name.clone()?, rule))).collect())
+    Ok(by_name(found.await?.into_iter().flatten()))
+}
+
+fn by_name(rules: impl IntoIterator<Item = sdk::ConfigRule>) -> HashMap<String, sdk::ConfigRule> {
+    rules.into_iter().filter_map(|rule| Some((rule.config_rule_name.clone()?, rule))).collect()
 }
 
 /// The text of a rule's own policy, if it has one.

@@ -316,14 +316,27 @@ async fn settled(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<Option<VpcEn
         }
     })
     .await?;
-    let lists = prefix_lists(ec2, std::slice::from_ref(&endpoint)).await?;
+    let mut lists = HashMap::new();
+    if endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Gateway)
+        && let Some(service) = endpoint.service_name()
+    {
+        let read = |names: BTreeSet<String>| async move { lists_by_name(ec2, names.iter().map(String::as_str)).await };
+        let list = ec2.joint("prefix lists").one(service, read).await?;
+        lists.extend(list.map(|list| (service.to_owned(), list)));
+    }
     Ok(outputs(&region, &endpoint, &lists))
 }
 
 /// The prefix lists of the services of gateway endpoints, by the services' names. Others have none.
 async fn prefix_lists(ec2: &Ec2, endpoints: &[sdk::VpcEndpoint]) -> Result<HashMap<String, PrefixListId>, CloudError> {
     let gateways = endpoints.iter().filter(|e| e.vpc_endpoint_type() == Some(&VpcEndpointType::Gateway));
-    let names = gateways.filter_map(|e| e.service_name());
+    lists_by_name(ec2, gateways.filter_map(|e| e.service_name())).await
+}
+
+async fn lists_by_name<'a>(
+    ec2: &Ec2,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<String, PrefixListId>, CloudError> {
     let lists = describe::managed_prefix_lists(ec2, by("prefix-list-name", names)).await?;
     let named = lists.into_iter().filter_map(|l| Some((l.prefix_list_name?, PrefixListId::new(l.prefix_list_id?))));
     Ok(named.collect())
