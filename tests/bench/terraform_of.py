@@ -272,7 +272,8 @@ def referenced(made, blocks, read, ignored):
         if before:
             body += f"\n  depends_on = [{before}]"
         if address.startswith("aws_db_instance."):
-            body += "\n  manage_master_user_password = true\n  skip_final_snapshot = true" if "skip_final_snapshot" not in text else "\n  manage_master_user_password = true"
+            body += "\n  manage_master_user_password = true"
+            body += "" if "skip_final_snapshot" in text else "\n  skip_final_snapshot = true"
         if attribute := ignored.get(address.split(".")[0]):
             body += f"\n  lifecycle {{\n    ignore_changes = [{attribute}]\n  }}"
         out.append(body + "\n}")
