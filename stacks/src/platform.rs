@@ -9,6 +9,7 @@ use phx::aws::s3::{
     Bucket, BucketPolicy, LifecycleConfiguration, PublicAccessBlockConfiguration, ServerSideEncryptionConfiguration,
     VersioningConfiguration,
 };
+use phx::aws::secretsmanager::Secret;
 use phx::prelude::*;
 
 use crate::config::Config;
@@ -52,6 +53,15 @@ impl Platform<'_> {
     /// The options of what cannot be made again.
     pub(crate) fn stateful(&self) -> Options {
         Options::new().protect(self.config.protect())
+    }
+
+    /// A secret of this environment, `phoenix/<environment>/<name>`. What is protected can be had back for a month; the rest goes at once.
+    pub(crate) fn secret(&self, name: &str, key: &Handle<Key>) -> Secret {
+        let secret = Secret::new(format!("phoenix/{}/{name}", self.config.environment)).kms_key_id(key.arn());
+        match self.config.protect() {
+            true => secret.recovery_window_in_days(30),
+            false => secret.force_delete_without_recovery(true),
+        }
     }
 
     /// A role of this platform, which the boundary limits.

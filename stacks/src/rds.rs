@@ -7,7 +7,7 @@ use phx::aws::kms::Key;
 use phx::aws::logs::LogGroup;
 use phx::aws::rds::{DbInstance, DbParameterGroup, DbSubnetGroup, Parameter};
 use phx::aws::route53::Record;
-use phx::aws::secretsmanager::{RotationRules, RotationSchedule, Secret};
+use phx::aws::secretsmanager::{RotationRules, RotationSchedule};
 use phx::prelude::*;
 
 use crate::networking::Network;
@@ -150,13 +150,8 @@ fn with_password(instance: DbInstance, password: Option<&Input<String>>, key: &H
 
 /// The password that the program was told, where applications look for it, in the form in which RDS keeps those that it manages.
 fn kept(scope: &Scope, platform: &Platform<'_>, key: &Handle<Key>, password: Input<String>) -> Result<Output<Arn>> {
-    let name = std::format!("phoenix/{}/database", platform.config.environment);
     let value = phx::format!("{}{}{}", "{\"username\":\"phoenix\",\"password\":\"", password, "\"}");
-    let secret = Secret::new(name).kms_key_id(key.arn()).secret_string(value);
-    let secret = match platform.config.protect() {
-        true => secret.recovery_window_in_days(30),
-        false => secret.force_delete_without_recovery(true),
-    };
+    let secret = platform.secret("database", key).secret_string(value);
     Ok(scope.add_with("postgres", secret, platform.stateful())?.arn())
 }
 

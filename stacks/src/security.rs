@@ -13,7 +13,6 @@ use phx::aws::ec2::{Instance, Route, SecurityGroup};
 use phx::aws::iam::Policy;
 use phx::aws::iam::policy::{PolicyDocument, Statement};
 use phx::aws::logs::LogGroup;
-use phx::aws::secretsmanager::Secret;
 use phx::prelude::*;
 
 use crate::config::{Config, Vpn};
@@ -112,13 +111,7 @@ fn secrets(scope: &Scope, platform: &Platform<'_>) -> Result<Vec<Output<Arn>>> {
     let key = platform.key(scope, "secrets", "Secrets of applications", Vec::new())?;
     let mut all = Vec::new();
     for name in &config.security.secrets {
-        let secret = Secret::new(format!("phoenix/{}/{name}", config.environment)).kms_key_id(key.arn());
-        let secret = if config.protect() {
-            secret.recovery_window_in_days(30)
-        } else {
-            secret.force_delete_without_recovery(true)
-        };
-        all.push(scope.add_with(name, secret, platform.stateful())?.arn());
+        all.push(scope.add_with(name, platform.secret(name, &key), platform.stateful())?.arn());
     }
     Ok(all)
 }

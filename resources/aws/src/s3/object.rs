@@ -292,6 +292,30 @@ type PutError = aws_sdk_s3::error::SdkError<
     aws_smithy_runtime_api::client::orchestrator::HttpResponse,
 >;
 
+/// What both requests that put an object say of it beside its content. They are of types of their own, with the same setters.
+macro_rules! described {
+    ($request:expr, $want:expr, $until:expr) => {{
+        let want = $want;
+        $request
+            .set_content_type(want.content_type.clone())
+            .set_content_encoding(want.content_encoding.clone())
+            .set_content_language(want.content_language.clone())
+            .set_content_disposition(want.content_disposition.clone())
+            .set_cache_control(want.cache_control.clone())
+            .set_website_redirect_location(want.website_redirect_location.clone())
+            .set_metadata(want.metadata.clone().map(|metadata| metadata.into_iter().collect()))
+            .set_storage_class(want.storage_class.as_deref().map(StorageClass::from))
+            .set_server_side_encryption(want.server_side_encryption.as_deref().map(ServerSideEncryption::from))
+            .set_ssekms_key_id(want.ssekms_key_id.as_ref().map(Arn::to_string))
+            .set_bucket_key_enabled(want.bucket_key_enabled)
+            .set_object_lock_mode(want.object_lock_mode.as_deref().map(ObjectLockMode::from))
+            .set_object_lock_retain_until_date($until)
+            .set_object_lock_legal_hold_status(
+                want.object_lock_legal_hold_status.as_deref().map(ObjectLockLegalHoldStatus::from),
+            )
+    }};
+}
+
 /// A request that puts the object. Its body can be sent only once, so it is made anew for each repetition.
 fn put(
     s3: &S3,
@@ -300,7 +324,7 @@ fn put(
     tags: &BTreeMap<String, String>,
 ) -> Result<PutObjectFluentBuilder, PutError> {
     let until = until(want).map_err(|e| PutError::construction_failure(e.to_string()))?;
-    Ok(s3
+    let request = s3
         .put_object()
         .bucket(want.bucket.as_str())
         .key(&want.key)
@@ -308,23 +332,8 @@ fn put(
         // Its name is said too: S3 asks for it where an object is locked.
         .checksum_algorithm(ChecksumAlgorithm::Sha256)
         .checksum_sha256(content::checksum(bytes))
-        .tagging(tagging(tags))
-        .set_content_type(want.content_type.clone())
-        .set_content_encoding(want.content_encoding.clone())
-        .set_content_language(want.content_language.clone())
-        .set_content_disposition(want.content_disposition.clone())
-        .set_cache_control(want.cache_control.clone())
-        .set_website_redirect_location(want.website_redirect_location.clone())
-        .set_metadata(want.metadata.clone().map(|metadata| metadata.into_iter().collect()))
-        .set_storage_class(want.storage_class.as_deref().map(StorageClass::from))
-        .set_server_side_encryption(want.server_side_encryption.as_deref().map(ServerSideEncryption::from))
-        .set_ssekms_key_id(want.ssekms_key_id.as_ref().map(Arn::to_string))
-        .set_bucket_key_enabled(want.bucket_key_enabled)
-        .set_object_lock_mode(want.object_lock_mode.as_deref().map(ObjectLockMode::from))
-        .set_object_lock_retain_until_date(until)
-        .set_object_lock_legal_hold_status(
-            want.object_lock_legal_hold_status.as_deref().map(ObjectLockLegalHoldStatus::from),
-        ))
+        .tagging(tagging(tags));
+    Ok(described!(request, want, until))
 }
 
 /// A request that puts the object anew with what it holds.
@@ -333,7 +342,7 @@ fn copy(
     want: &ObjectResolved,
     tags: &BTreeMap<String, String>,
 ) -> Result<CopyObjectFluentBuilder, CloudError> {
-    Ok(s3
+    let request = s3
         .copy_object()
         .bucket(want.bucket.as_str())
         .key(&want.key)
@@ -341,23 +350,8 @@ fn copy(
         .checksum_algorithm(ChecksumAlgorithm::Sha256)
         .metadata_directive(MetadataDirective::Replace)
         .tagging_directive(TaggingDirective::Replace)
-        .tagging(tagging(tags))
-        .set_content_type(want.content_type.clone())
-        .set_content_encoding(want.content_encoding.clone())
-        .set_content_language(want.content_language.clone())
-        .set_content_disposition(want.content_disposition.clone())
-        .set_cache_control(want.cache_control.clone())
-        .set_website_redirect_location(want.website_redirect_location.clone())
-        .set_metadata(want.metadata.clone().map(|metadata| metadata.into_iter().collect()))
-        .set_storage_class(want.storage_class.as_deref().map(StorageClass::from))
-        .set_server_side_encryption(want.server_side_encryption.as_deref().map(ServerSideEncryption::from))
-        .set_ssekms_key_id(want.ssekms_key_id.as_ref().map(Arn::to_string))
-        .set_bucket_key_enabled(want.bucket_key_enabled)
-        .set_object_lock_mode(want.object_lock_mode.as_deref().map(ObjectLockMode::from))
-        .set_object_lock_retain_until_date(until(want)?)
-        .set_object_lock_legal_hold_status(
-            want.object_lock_legal_hold_status.as_deref().map(ObjectLockLegalHoldStatus::from),
-        ))
+        .tagging(tagging(tags));
+    Ok(described!(request, want, until(want)?))
 }
 
 /// Takes over what is there and neither set by the program nor to be taken away.
