@@ -39,6 +39,8 @@
 #![forbid(unsafe_code)]
 // An error keeps everything that AWS said; every function that returns one has just waited for the network.
 #![allow(clippy::result_large_err)]
+// What is dead shows with every service in; with a few of them, what only the others use is no mistake of whoever builds a program.
+#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
 
 pub mod arn;
 pub mod batch;
