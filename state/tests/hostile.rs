@@ -280,8 +280,7 @@ async fn a_key_that_would_cost_too_much_is_refused() {
         });
         let header = serde_json::from_value(header).unwrap();
         let source = Passphrase::new("correct horse".to_owned());
-        let began = std::time::Instant::now();
-        assert!(source.open(&StackName::new("dev").unwrap(), &header).await.is_err(), "{m_kib} {t} {p}");
-        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{m_kib} {t} {p}");
+        let error = source.open(&StackName::new("dev").unwrap(), &header).await.map(drop).unwrap_err().to_string();
+        assert!(error.contains("the most that phx spends"), "{m_kib} {t} {p}: {error}");
     }
 }

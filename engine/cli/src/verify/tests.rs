@@ -225,7 +225,7 @@ async fn what_comes_up_late_is_waited_for() {
     };
     let (outcome, _) = tokio::join!(check, late);
     passed(&outcome);
-    assert!(outcome.attempts > 1 && outcome.elapsed < Duration::from_secs(5), "{outcome:?}");
+    assert!(outcome.attempts > 1, "{outcome:?}");
 }
 
 #[tokio::test]
@@ -233,9 +233,9 @@ async fn an_attempt_has_a_limit_and_so_has_the_whole() {
     // It takes connections and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
-    let outcome = within(Check::http(url).timeout(Duration::from_millis(100)), Duration::from_millis(700)).await;
+    let outcome = within(Check::http(url).timeout(Duration::from_millis(100)), Duration::from_secs(2)).await;
     assert_eq!(failed(&outcome).1, "no answer after 100 ms");
-    assert!(outcome.attempts >= 2 && outcome.elapsed < Duration::from_secs(5), "{outcome:?}");
+    assert!(outcome.attempts >= 2, "{outcome:?}");
 }
 
 #[tokio::test]
@@ -506,17 +506,24 @@ async fn all_are_made_at_once_and_end_when_they_are_asked_to() {
         stack.verify(&format!("n{n}"), Check::command("sleep").arg("100").within(Duration::from_secs(60))).unwrap();
     }
     let program = stack.finish();
-    let verifier = Verifier::new(&program, Registry::new(), Arc::new(|_: &Event| {}));
-    let (interrupt, began) = (Interrupt::new(), Instant::now());
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let sink = move |event: &Event| {
+        if matches!(event, Event::CheckStarted { .. }) {
+            tell.send(()).unwrap();
+        }
+    };
+    let verifier = Verifier::new(&program, Registry::new(), Arc::new(sink));
+    let interrupt = Interrupt::new();
     let (state, asking) = (State::empty("l"), interrupt.clone());
     let stop = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        for _ in 0..PARALLEL {
+            told.recv().await.unwrap();
+        }
         asking.drain();
     };
     let (verified, ()) = tokio::join!(verifier.verify(&state, &interrupt), stop);
     let verified = verified.unwrap();
     assert_eq!((verified.passed, verified.failed, verified.not_done), (0, 0, PARALLEL as u64 + 4));
-    assert!(began.elapsed() < Duration::from_secs(5));
     let tried = verifier.outcomes().iter().filter(|o| o.attempts > 0).count();
     assert_eq!(tried, PARALLEL, "no more than so many at once");
     assert!(
