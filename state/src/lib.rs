@@ -88,6 +88,10 @@ fn folder_of(url: &str) -> Result<&str, StoreError> {
         why: why.to_owned(),
     };
     let path = match url.split_once("://") {
+        // Taken for a folder, a URL that was mistyped would be an empty store, and everything would be made a second time.
+        None if is_mistyped(url) => {
+            return Err(refused("after the kind of store comes ://; use file://PATH or s3://BUCKET/PREFIX"));
+        }
         None => url,
         Some(("file", path)) => path,
         Some(("s3", _)) => {
@@ -99,6 +103,11 @@ fn folder_of(url: &str) -> Result<&str, StoreError> {
         return Err(refused("it names no folder; for example file://.phx"));
     }
     Ok(path)
+}
+
+/// Whether it begins as a URL does and is none.
+fn is_mistyped(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(kind, _)| ["s3", "file"].iter().any(|known| kind.eq_ignore_ascii_case(known)))
 }
 
 /// The URL without a user and password in front of its host, for messages.
@@ -169,7 +178,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_says_what_can() {
-        for url in ["file://", "", "s3://bucket/prefix?table=t", "gs://x"] {
+        for url in
+            ["file://", "", "s3://bucket/prefix?table=t", "gs://x", "s3:/bucket/prefix", "S3:bucket", "file:.phx"]
+        {
             assert!(open_at(url).unwrap_err().contains("file://"), "{url}");
         }
         let error = open_at("s3://key:hunter2@bucket/a@b").unwrap_err();

@@ -56,6 +56,8 @@ pub use url::{DEFAULT_TABLE, DEFAULT_TTL, S3Url};
 
 /// How long a reader tries. Nobody's lease ends meanwhile.
 const READING: Duration = Duration::from_secs(40);
+/// The most that one answer to a query brings.
+const PAGE: u64 = 1024 * 1024;
 /// How many requests a listing has under way.
 const AT_ONCE: usize = 8;
 
@@ -86,6 +88,12 @@ impl Shared {
     /// For reads, which change nothing.
     fn reading(&self) -> Patience {
         self.patience(READING, None)
+    }
+
+    /// For reads of as much as there is, page by page: a page may take longer than another request's answer.
+    fn reading_pages(&self) -> Patience {
+        let reading = self.reading();
+        Patience { attempt: reading.attempt + objects::transfer(PAGE), ..reading }
     }
 
     /// For reading back what became of a write. Somebody waits, and a holder's lease may end meanwhile.
@@ -178,8 +186,12 @@ impl S3Store {
             return Ok(true);
         }
         // One that the table has lost must not vanish from sight.
-        Ok(place.read_object(&self.shared, HEAD_NAME, crate::wire::MAX_SMALL).await?.is_some()
-            || !place.history(&self.shared).await?.is_empty())
+        let copy = match place.read_object(&self.shared, HEAD_NAME, crate::wire::MAX_SMALL).await {
+            // Whatever it says: it is there.
+            Err(StoreError::Damaged { .. }) => true,
+            copy => copy?.is_some(),
+        };
+        Ok(copy || !place.history_items(&self.shared).await?.is_empty())
     }
 }
 

@@ -205,7 +205,8 @@ async fn going_back_from_a_damaged_journal_keeps_what_is_good_of_it() {
 async fn going_back_from_a_damaged_head_or_checkpoint_finds_the_newest_good_one() {
     let whole = tempfile::tempdir().unwrap();
     let states = stack_at(whole.path()).await;
-    for (head, from) in [(true, 2), (false, 1)] {
+    // Without a head, the journal still follows the checkpoint that it was begun with, and nothing of it is lost.
+    for (head, from, good) in [(true, 2, 2), (false, 1, 0)] {
         let root = tempfile::tempdir().unwrap();
         copy(whole.path(), root.path());
         let path = if head { folder(root.path()).join("head.json") } else { checkpoint_of(root.path(), 2) };
@@ -213,9 +214,48 @@ async fn going_back_from_a_damaged_head_or_checkpoint_finds_the_newest_good_one(
         found(root.path(), &path).await;
         let done = store(root.path()).rollback(&stack(), &holder(), None).await.unwrap();
         assert_eq!(done.from, from);
-        assert_eq!(done.state, State { serial: 3, ..states[from as usize - 1].clone() });
+        assert_eq!(done.state, State { serial: 3, ..states[good].clone() });
         assert_eq!(store(root.path()).load(&stack()).await.unwrap(), Some(done.state));
     }
+}
+
+#[tokio::test]
+async fn going_back_without_a_head_takes_a_damaged_journal_as_far_as_it_is_good() {
+    let root = tempfile::tempdir().unwrap();
+    let states = stack_at(root.path()).await;
+    fs::remove_file(folder(root.path()).join("head.json")).unwrap();
+    let path = folder(root.path()).join("journal-2.jsonl");
+    let good = fs::read_to_string(&path).unwrap();
+    let third = good.lines().nth(2).unwrap();
+    fs::write(&path, good.replacen(third, "nonsense", 1)).unwrap();
+    let done = store(root.path()).rollback(&stack(), &holder(), None).await.unwrap();
+    let mut expected = states[1].clone();
+    expected.fold(&entries()[..2]).unwrap();
+    assert_eq!((done.from, done.state), (2, State { serial: 3, ..expected }));
+    assert_eq!(
+        fs::read_to_string(folder(root.path()).join("journal-2.jsonl.before-3")).unwrap().lines().count(),
+        good.lines().count()
+    );
+}
+
+#[tokio::test]
+async fn what_a_newer_phx_has_written_is_not_passed_over_on_the_way_back() {
+    let root = tempfile::tempdir().unwrap();
+    stack_at(root.path()).await;
+    let checkpoint = checkpoint_of(root.path(), 2);
+    let newer = fs::read_to_string(&checkpoint).unwrap().replacen("\"format\":2", "\"format\":3", 1);
+    fs::write(&checkpoint, &newer).unwrap();
+    let head = folder(root.path()).join("head.json");
+    fs::write(&head, "nonsense").unwrap();
+    let store = store(root.path());
+    for to in [None, Some(1)] {
+        let error = store.rollback(&stack(), &holder(), to).await.unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 3, .. }), "{to:?}: {error}");
+    }
+    let error = store.load(&stack()).await.unwrap_err().to_string();
+    assert!(error.contains("head.json") && error.contains("a newer phx"), "{error}");
+    assert_eq!(fs::read_to_string(&head).unwrap(), "nonsense");
+    assert_eq!(fs::read_to_string(&checkpoint).unwrap(), newer);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod common;
 mod s3;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{
@@ -321,12 +322,15 @@ async fn damage_is_named_and_the_way_back_is_one_command() {
     let again = store.rollback(&stack(), &holder(), None).await.unwrap();
     assert!(again.from < back.state.serial && again.state.serial > back.state.serial);
 
-    // A head that was changed, and one that is gone.
+    // A head that was changed, and one that is gone. The journal still follows the checkpoint that it was begun with.
+    append(&store, &["u", "v"]).await;
+    let before = store.load(&stack()).await.unwrap().unwrap();
     hand.set("stack#head", "head", text("{\"format\":1}\n")).await;
     let error = damage(&store).await;
     assert!(error.contains("stack#head"), "{error}");
     let back = store.rollback(&stack(), &holder(), None).await.unwrap();
     assert_eq!(back.from, again.state.serial);
+    assert_eq!(back.state, State { serial: again.state.serial + 1, ..before });
     hand.remove("stack#head").await;
     let error = damage(&store).await;
     assert!(error.contains("is missing") && error.contains("head.json"), "{error}");
@@ -339,6 +343,30 @@ async fn damage_is_named_and_the_way_back_is_one_command() {
     assert!(back.state.is_empty());
     assert!(store.rollback(&stack(), &holder(), Some(999)).await.is_err());
     assert_eq!(store.load(&stack()).await.unwrap().unwrap(), back.state);
+}
+
+/// The copy of the head, replaced by something that is none and is longer than any.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_head_that_is_too_long_stands_in_nobodys_way() {
+    for emulator in ["moto", "ministack"] {
+        let ready = Ready::new(emulator, "toolong", "").await;
+        let (_, state) = written(&ready).await;
+        let (store, hand, key) = (ready.other(), ready.by_hand(), "team/phx/demo/dev/head.json");
+        hand.put(key, &"x".repeat(100_000)).await;
+        assert_eq!(store.load(&stack()).await.unwrap().unwrap(), state);
+        let found = store.verify(&stack()).await.unwrap();
+        let [fault] = &found.faults[..] else { panic!("{:#?}", found.faults) };
+        assert!(fault.what.contains(key) && fault.why.contains("100000 bytes"), "{fault:?}");
+        // Without the head it is all that shows that there was one.
+        hand.remove("stack#head").await;
+        assert_eq!(store.stacks().await.unwrap(), [stack()]);
+        let error = damage(&store).await;
+        assert!(error.contains(key) && error.contains("phx state rollback"), "{error}");
+        let back = store.rollback(&stack(), &holder(), None).await.unwrap();
+        assert_eq!(back.state.resources, state.resources);
+        assert_eq!(hand.get(key).await, hand.items().await["stack#head"]["head"].as_s().unwrap().as_bytes());
+        assert!(store.verify(&stack()).await.unwrap().faults.is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -483,6 +511,25 @@ async fn init_makes_everything_once_and_then_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn init_waits_until_what_it_has_made_is_known_everywhere() {
+    let running = shared("ministack");
+    let (wire, bucket) = (Wire::new(), fresh("propagates"));
+    let store = s3::store(&running.url(), &bucket, "", &wire);
+    let (puts, updates) = (AtomicU64::new(0), AtomicU64::new(0));
+    wire.decide(move |_, what| match what {
+        // The first makes the bucket.
+        "PUT" if puts.fetch_add(1, Ordering::SeqCst) == 1 => Fate::Says("NoSuchBucket"),
+        "UpdateContinuousBackups" if updates.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Fate::Says("ContinuousBackupsUnavailableException")
+        }
+        _ => Fate::Passes,
+    });
+    store.init(&Default::default()).await.unwrap_or_else(|e| panic!("{e}\n{:#?}", wire.log()));
+    let told: Vec<String> = wire.log().into_iter().filter(|line| line.contains("Says")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn init_leaves_what_others_have_set_in_place() {
     let running = shared("ministack");
     let bucket = fresh("others");
@@ -502,6 +549,16 @@ async fn init_leaves_what_others_have_set_in_place() {
     store.init(&Default::default()).await.unwrap();
     let rules = hand.get_bucket_lifecycle_configuration().bucket(&bucket).send().await.unwrap().rules.unwrap();
     assert_eq!((rules.len(), &rules[0], rules[1].id()), (2, &theirs, Some("phx-old-versions")));
+    // A store without a prefix shares the bucket with others: its rule is for the project's objects and no others.
+    let url = phx_state::S3Url::parse(&format!("s3://{bucket}?table={bucket}-table")).unwrap();
+    let project = phx_model::urn::ProjectName::new("demo").unwrap();
+    let whole = S3Store::new(&url, project, &s3::config(&running.url(), Wire::new())).unwrap();
+    for _ in 0..2 {
+        whole.init(&Default::default()).await.unwrap();
+        let rules = hand.get_bucket_lifecycle_configuration().bucket(&bucket).send().await.unwrap().rules.unwrap();
+        let prefixes: Vec<_> = rules.iter().map(|rule| rule.filter.as_ref().unwrap().prefix.as_deref()).collect();
+        assert_eq!(prefixes, [Some("logs/"), Some("team/phx/"), Some("demo/")]);
+    }
 
     // A table that was made for something else is refused.
     let table = format!("{bucket}-lock");

@@ -57,10 +57,22 @@ pub(crate) fn make_folder(path: &Path) -> Result<bool, StoreError> {
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
     // Only Unix lets a folder be opened and synced; elsewhere a rename is as durable as the file system makes it.
-    if cfg!(unix) {
-        File::open(path).and_then(|f| f.sync_all()).map_err(|e| io_error("making durable", path, &e))?;
+    if !cfg!(unix) {
+        return Ok(());
     }
-    Ok(())
+    match File::open(path).and_then(|f| f.sync_all()) {
+        // And so it is where a file system says that there is no such thing as syncing a folder: on shared folders of virtual machines, for one.
+        Err(e) if !matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err(io_error("making durable", path, &e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Copies a file durably, but for its name: that is as durable as its folder is made.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let copied = fs::copy(from, to).and_then(|_| if cfg!(unix) { File::open(to)?.sync_all() } else { Ok(()) });
+    copied.map_err(|e| io_error("copying", from, &e))
 }
 
 /// How phx opens files to write them: for the user alone.

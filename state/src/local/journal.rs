@@ -56,9 +56,9 @@ impl Appender<File> {
     pub(crate) fn open(path: PathBuf, tail: Tail) -> Result<Self, StoreError> {
         let failed = |e: io::Error| io_error("opening", &path, &e);
         let mut file = private().append(true).open(&path).map_err(failed)?;
-        if tail.torn {
-            file.cut(tail.len).map_err(failed)?;
-        }
+        // Whoever wrote the last lines may have been killed before they were durable, and what is done from now on goes by them.
+        let durable = if tail.torn { file.cut(tail.len) } else { file.sync() };
+        durable.map_err(failed)?;
         Ok(Self { sink: file, path, chain: tail.chain, len: tail.len, broken: None })
     }
 }

@@ -70,6 +70,11 @@ impl Place {
                 serial = state.serial,
                 path = self.checkpoint(&sha256).display()
             ),
+            Err(StoreError::Newer { what, .. }) => {
+                format!(
+                    "{what} was written by a newer phx; `phx state rollback --stack {stack}` of that one goes back to what is good"
+                )
+            }
             _ => format!(
                 "no good checkpoint was found in {}; restore the folder from a backup",
                 self.checkpoints().display()
@@ -250,14 +255,20 @@ impl Place {
         Ok(found.into_iter().map(|(serial, _, sha256)| (serial, sha256)).collect())
     }
 
-    /// The newest checkpoint that can be read and is wanted.
+    /// The newest checkpoint that can be read and is wanted. One that a newer phx has written is not passed over as a damaged one is.
     pub(crate) fn newest_good(&self, wanted: impl Fn(&Good) -> bool) -> Result<Option<Good>, StoreError> {
         for sha256 in self.kept()? {
-            if let Ok(Some(state)) = self.read_checkpoint(&sha256) {
-                let good = Good { sha256, state };
-                if wanted(&good) {
-                    return Ok(Some(good));
+            match self.read_checkpoint(&sha256) {
+                Ok(Some(state)) => {
+                    let good = Good { sha256, state };
+                    if wanted(&good) {
+                        return Ok(Some(good));
+                    }
                 }
+                Err(ReadError::Unreadable(why @ Unreadable::Newer(_))) => {
+                    return Err(why.at(self.checkpoint(&sha256).display().to_string(), ""));
+                }
+                Ok(None) | Err(_) => {}
             }
         }
         Ok(None)
@@ -268,8 +279,10 @@ impl Place {
         files::make_folder(&self.checkpoints())?;
         let path = self.checkpoint(&checkpoint.sha256);
         let same = || matches!(files::read(&path, MAX_CHECKPOINT), Ok(Some(found)) if found == checkpoint.bytes);
-        // It is there if a crash came after it and before the head; what is there and good is left alone.
-        if !same() {
+        // It is there if a crash came after it and before the head; what is there and good is left alone. Its name may not be durable yet.
+        if same() {
+            files::sync_folder(&self.checkpoints())?;
+        } else {
             files::replace(&path, &checkpoint.bytes, &self.points, "checkpoint-moved")?;
             if !same() {
                 return Err(StoreError::Io {

@@ -5,14 +5,14 @@ use std::fs;
 use phx_model::state::State;
 use phx_model::store::{Holder, Import, RolledBack, StoreError};
 
-use super::files::io_error;
+use super::files;
 use super::place::{Good, Place, journal_serial};
 use super::session::{Writer, enter};
 use crate::wire::{self, Checkpoint, Head};
 
 /// Makes an older state the present one, as a new checkpoint. `to`: of this serial. Otherwise the newest that is good: what the
-/// present's journal says up to its first bad line; if the present's checkpoint or head is damaged, the newest good checkpoint;
-/// and if nothing is damaged, the checkpoint before the present one.
+/// present's journal says up to its first bad line; if the present's checkpoint is damaged, the newest good one; if the head is, the
+/// same with the journal that follows it; and if nothing is damaged, the checkpoint before the present one.
 pub(super) fn roll_back(place: Place, holder: &Holder, to: Option<u64>) -> Result<RolledBack, StoreError> {
     let head = present(&place)?;
     let held = enter(&place, holder, head.as_ref().map_or(0, |head| head.generation))?;
@@ -73,7 +73,7 @@ fn install(
         let mut name = path.clone().into_os_string();
         name.push(format!(".before-{}", state.serial));
         let copy = std::path::PathBuf::from(name);
-        fs::copy(&path, &copy).map_err(|e| io_error("copying", &path, &e))?;
+        files::copy(&path, &copy)?;
         set_aside.push(copy);
     }
     writer.install(&Checkpoint::encode(&state)?, state.serial)?;
@@ -113,6 +113,17 @@ fn choose(place: &Place, head: Option<&Head>, to: Option<u64>) -> Result<(u64, S
         }
     }
     let older = place.newest_good(|good| ours(good) && head.is_none_or(|head| good.state.serial < head.serial))?;
-    let older = older.ok_or_else(|| nothing("there is no good checkpoint in it to go back to".into()))?;
-    Ok((older.state.serial, older.state))
+    let Good { sha256, mut state } =
+        older.ok_or_else(|| nothing("there is no good checkpoint in it to go back to".into()))?;
+    let serial = state.serial;
+    if head.is_none() {
+        // Without a head it is still known which journal follows the checkpoint: its first line is sealed with the checkpoint's hash. What it says
+        // up to its end, or its first bad line, are objects that would be forgotten.
+        let lost = Head::new(&state.lineage, serial, 0, &sha256);
+        match place.read_journal(&lost, &mut state) {
+            Ok(_) | Err(StoreError::Damaged { .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok((serial, state))
 }

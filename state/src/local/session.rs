@@ -106,6 +106,8 @@ pub(super) struct Writer {
     journal: Option<Appender<File>>,
     /// Something was written under a head before, so that a history needs none to be begun.
     had_a_head: bool,
+    /// The lock is somebody else's to take.
+    given_back: bool,
     /// Why nothing can be written any more.
     doubt: Option<String>,
 }
@@ -113,7 +115,7 @@ pub(super) struct Writer {
 impl Writer {
     /// A writer of a stack whose present is not read. What it installs takes the place of whatever is there.
     pub(super) fn blank(place: Place, held: Held, lineage: String) -> Self {
-        Self { place, held, lineage, head: None, journal: None, had_a_head: false, doubt: None }
+        Self { place, held, lineage, head: None, journal: None, had_a_head: false, given_back: false, doubt: None }
     }
 
     /// The same, of a stack that has had a head: nothing is put before what there is.
@@ -136,7 +138,7 @@ impl Writer {
         let journal = Appender::open(place.journal(found.head.serial), found.tail)?;
         let lineage = found.state.lineage.clone();
         let (head, journal) = (Some(found.head), Some(journal));
-        let writer = Self { place, held, lineage, head, journal, had_a_head: true, doubt: None };
+        let writer = Self { place, held, lineage, head, journal, had_a_head: true, given_back: false, doubt: None };
         writer.sweep()?;
         Ok((writer, found.state))
     }
@@ -147,6 +149,12 @@ impl Writer {
 
     /// Whether this session may still write.
     fn check(&self) -> Result<(), StoreError> {
+        if self.given_back {
+            return Err(StoreError::Io {
+                what: format!("writing {}", self.place.folder.display()),
+                why: "the stack's lease was given back".into(),
+            });
+        }
         if let Some(why) = &self.doubt {
             return Err(StoreError::Io {
                 what: format!("writing {}", self.place.folder.display()),
@@ -346,9 +354,35 @@ impl Session for LocalSession {
 
     async fn release(self: Box<Self>) -> Result<(), StoreError> {
         self.write(|writer| {
+            // A write that nobody waited for may come only now, and the lease's generation is still the one in the folder.
+            writer.given_back = true;
             let path = writer.place.lock();
             writer.held.lock.unlock().map_err(|e| io_error("unlocking", &path, &e))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use phx_model::ValueMap;
+    use phx_model::state::OperationId;
+    use phx_model::urn::StackName;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_after_the_lease_was_given_back_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let stack = StackName::new("dev").unwrap();
+        let place = Place { folder: folder.path().join("dev"), stack, points: files::Points::default() };
+        let holder = Holder { who: "me@here".into(), pid: 7, kind: "up".into(), operation: OperationId("op".into()) };
+        let session = LocalSession::acquire(place, holder).await.unwrap();
+        let outputs = || Entry::Outputs { outputs: ValueMap::new() };
+        session.append(&[outputs()]).await.unwrap();
+        let writer = Arc::clone(&session.writer);
+        Box::new(session).release().await.unwrap();
+        let error = writer.lock().unwrap().append(&[wire::entry_text(&outputs()).unwrap()]).unwrap_err().to_string();
+        assert!(error.contains("given back"), "{error}");
     }
 }

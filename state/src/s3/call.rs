@@ -34,6 +34,8 @@ pub(super) enum Kind {
     Missing,
     /// There is no such bucket or table.
     NoPlace,
+    /// There is such an object, and it is longer than what can be one of phx's.
+    TooLong,
     /// Refused for now: throttled, or in conflict with another write. It had no effect.
     Busy,
     /// Nobody answers at the address. It had no effect.
@@ -65,7 +67,7 @@ impl Failure {
             Kind::Unclear if self.code.as_deref().is_some_and(|code| code.starts_with('2')) => attempt < FEW,
             Kind::Busy | Kind::Unclear => true,
             Kind::Unreachable => attempt < FEW,
-            Kind::Condition | Kind::Missing | Kind::NoPlace | Kind::Refused => false,
+            Kind::Condition | Kind::Missing | Kind::NoPlace | Kind::TooLong | Kind::Refused => false,
         }
     }
 
@@ -83,6 +85,13 @@ impl Failure {
                 _,
                 Some("ExpiredToken" | "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidAccessKeyId"),
             ) => "\n  hint: sign in again, or check AWS_PROFILE",
+            (
+                _,
+                Some("RequestTimeTooSkewed" | "RequestExpired" | "InvalidSignatureException" | "SignatureDoesNotMatch"),
+            ) => "\n  hint: check this machine's clock, and the credentials",
+            (_, Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "301")) => {
+                "\n  hint: the bucket lies in another region: check `region=` of the state URL, or AWS_REGION"
+            }
             _ => "",
         };
         StoreError::Io { what: what.into(), why: format!("{}{hint}", self.why) }
@@ -141,10 +150,12 @@ fn refused<E: ProvideErrorMetadata>(error: &E, raw: &HttpResponse) -> Failure {
 fn kind_of(code: &str, status: u16) -> Kind {
     match code {
         "ConditionalCheckFailedException" | "PreconditionFailed" => Kind::Condition,
-        "NoSuchBucket" | "ResourceNotFoundException" => Kind::NoPlace,
+        "NoSuchBucket" | "ResourceNotFoundException" | "TableNotFoundException" => Kind::NoPlace,
         "TransactionInProgressException" => Kind::Unclear,
         "TransactionConflictException"
         | "ConditionalRequestConflict"
+        // A table that was made a moment ago has no backups yet that could be changed.
+        | "ContinuousBackupsUnavailableException"
         | "OperationAborted"
         | "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
@@ -279,7 +290,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_refused_is_not_repeated() {
-        for kind in [Kind::Condition, Kind::Missing, Kind::NoPlace, Kind::Refused] {
+        for kind in [Kind::Condition, Kind::Missing, Kind::NoPlace, Kind::TooLong, Kind::Refused] {
             let calls = Calls::default();
             let answer = || std::future::ready(Err::<(), _>(Failure::new(kind, "x")));
             let failure = calls.send("s3:Put", &patience(Duration::from_secs(9)), answer).await.unwrap_err();
@@ -298,6 +309,7 @@ mod tests {
             ("NoSuchBucket", 404, Kind::NoPlace),
             ("ResourceNotFoundException", 400, Kind::NoPlace),
             ("ConditionalRequestConflict", 409, Kind::Busy),
+            ("ContinuousBackupsUnavailableException", 400, Kind::Busy),
             ("SlowDown", 503, Kind::Busy),
             ("ServiceUnavailable", 503, Kind::Unclear),
             ("RequestTimeout", 400, Kind::Unclear),
@@ -317,6 +329,8 @@ mod tests {
             (failure(Kind::NoPlace, "NoSuchBucket"), "phx state init"),
             (failure(Kind::Refused, "AccessDenied"), "--print-policy"),
             (failure(Kind::Refused, "ExpiredToken"), "sign in"),
+            (failure(Kind::Refused, "InvalidSignatureException"), "clock"),
+            (failure(Kind::Refused, "PermanentRedirect"), "region="),
             (failure(Kind::Unreachable, ""), "AWS_ENDPOINT_URL"),
         ] {
             let text = failure.at("reading x").to_string();

@@ -14,11 +14,13 @@ use aws_sdk_s3::types::{
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
 };
 use phx_model::store::StoreError;
+use phx_model::urn::ProjectName;
 use serde_json::{Value, json};
 
 use super::call::{Failure, Kind, Patience};
 use super::table::{PARTITION, SORT};
 use super::{S3Store, S3Url, Shared};
+use crate::wire;
 
 /// The statement and rule that are phx's own in a bucket that may have others.
 const TLS_ONLY: &str = "PhxTlsOnly";
@@ -67,7 +69,7 @@ impl S3Store {
     pub async fn init(&self, options: &InitOptions) -> Result<InitReport, StoreError> {
         let shared = &*self.shared;
         let mut report = InitReport::default();
-        bucket(shared, options, &mut report)
+        bucket(shared, &self.project, options, &mut report)
             .await
             .map_err(|(what, e)| e.at(format!("preparing the bucket {} ({what})", shared.bucket.name)))?;
         table(shared, &mut report)
@@ -95,12 +97,20 @@ impl<T> During<T> for Result<T, Failure> {
     }
 }
 
+/// What is asked of a bucket is asked when it is known to be there. So where there is none, it was made a moment ago and is not known everywhere.
+fn not_yet(failure: Failure) -> Failure {
+    match failure.code.as_deref() {
+        Some("NoSuchBucket") => Failure { kind: Kind::Busy, ..failure },
+        _ => failure,
+    }
+}
+
 /// Sends one request of the SDK's, repeated as any other.
 macro_rules! send {
     ($shared:expr, $operation:literal, $request:expr) => {
         $shared
             .calls
-            .send($operation, &setting_up($shared), || async { Ok($request.send().await?) })
+            .send($operation, &setting_up($shared), || async { $request.send().await.map_err(|e| not_yet(e.into())) })
             .await
             .during($operation)
     };
@@ -126,9 +136,10 @@ fn built<T, E: std::fmt::Display>(made: Result<T, E>, what: &'static str) -> Ste
     made.map_err(|e| (what, Failure::new(Kind::Refused, e.to_string())))
 }
 
-async fn bucket(shared: &Shared, options: &InitOptions, report: &mut InitReport) -> Step<()> {
+async fn bucket(shared: &Shared, project: &ProjectName, options: &InitOptions, report: &mut InitReport) -> Step<()> {
     let (client, name) = (&shared.bucket.client, &shared.bucket.name);
-    let there = look!(shared, "s3:HeadBucket", "NotFound" | "NoSuchBucket" | "404", client.head_bucket().bucket(name));
+    // An answer to HEAD has no body, and so no more of a code than this.
+    let there = look!(shared, "s3:HeadBucket", "NotFound" | "404", client.head_bucket().bucket(name));
     let there = match there {
         Err((what, e))
             if e.code.as_deref().is_some_and(|code| matches!(code, "403" | "Forbidden" | "AccessDenied")) =>
@@ -138,6 +149,11 @@ async fn bucket(shared: &Shared, options: &InitOptions, report: &mut InitReport)
         }
         Err((what, e)) if e.code.as_deref() == Some("301") => {
             let why = format!("{}; it lies in another region than {}", e.why, shared.region);
+            return Err((what, Failure { why, ..e }));
+        }
+        // It comes without a reason; the one that there usually is, is this.
+        Err((what, e)) if matches!(e.code.as_deref(), Some("400" | "BadRequest")) => {
+            let why = format!("{}; it may lie in another region than {}", e.why, shared.region);
             return Err((what, Failure { why, ..e }));
         }
         there => there?.is_some(),
@@ -161,7 +177,7 @@ async fn bucket(shared: &Shared, options: &InitOptions, report: &mut InitReport)
     closed_to_the_public(shared, report).await?;
     versioned(shared, report).await?;
     encrypted(shared, report).await?;
-    life_cycle(shared, report).await?;
+    life_cycle(shared, project, report).await?;
     match shared.endpoint.as_deref() {
         Some(plain) if plain.starts_with("http://") => {
             let why = format!("over TLS only: {plain} has no TLS, and the policy would refuse phx itself");
@@ -254,7 +270,7 @@ async fn encrypted(shared: &Shared, report: &mut InitReport) -> Step<()> {
     Ok(())
 }
 
-async fn life_cycle(shared: &Shared, report: &mut InitReport) -> Step<()> {
+async fn life_cycle(shared: &Shared, project: &ProjectName, report: &mut InitReport) -> Step<()> {
     let (client, name) = (&shared.bucket.client, &shared.bucket.name);
     let found = look!(
         shared,
@@ -262,13 +278,28 @@ async fn life_cycle(shared: &Shared, report: &mut InitReport) -> Step<()> {
         "NoSuchLifecycleConfiguration" | "404",
         client.get_bucket_lifecycle_configuration().bucket(name)
     )?;
-    let mut rules = found.and_then(|found| found.rules).unwrap_or_default();
-    let change = !rules.iter().any(|rule| rule.id.as_deref() == Some(OLD_VERSIONS));
+    let (mut rules, smallest) = match found {
+        Some(found) => (found.rules.unwrap_or_default(), found.transition_default_minimum_object_size),
+        None => (Vec::new(), None),
+    };
+    // Without a prefix of the store's own, the project's: what others keep in the bucket is not phx's to delete.
+    let ours = if shared.url.prefix.is_empty() { format!("{project}/") } else { shared.url.key("") };
+    let of_phx = |rule: &LifecycleRule| rule.id.as_deref().is_some_and(|id| id.starts_with(OLD_VERSIONS));
+    let covers = |rule: &LifecycleRule| {
+        let prefix = rule.filter.as_ref().and_then(|filter| filter.prefix.as_deref());
+        of_phx(rule) && ours.starts_with(prefix.unwrap_or_default())
+    };
+    let change = !rules.iter().any(covers);
     if change {
+        // Another store in the same bucket may have the first of these names.
+        let id = match rules.iter().any(of_phx) {
+            false => OLD_VERSIONS.to_owned(),
+            true => format!("{OLD_VERSIONS}-{}", &wire::sha256(ours.as_bytes())[..16]),
+        };
         let rule = LifecycleRule::builder()
-            .id(OLD_VERSIONS)
+            .id(id)
             .status(ExpirationStatus::Enabled)
-            .filter(LifecycleRuleFilter::builder().prefix(shared.url.key("")).build())
+            .filter(LifecycleRuleFilter::builder().prefix(&ours).build())
             .noncurrent_version_expiration(NoncurrentVersionExpiration::builder().noncurrent_days(KEEP_DAYS).build())
             .abort_incomplete_multipart_upload(
                 AbortIncompleteMultipartUpload::builder().days_after_initiation(7).build(),
@@ -279,7 +310,12 @@ async fn life_cycle(shared: &Shared, report: &mut InitReport) -> Step<()> {
         send!(
             shared,
             "s3:PutBucketLifecycleConfiguration",
-            client.put_bucket_lifecycle_configuration().bucket(name).lifecycle_configuration(config.clone())
+            client
+                .put_bucket_lifecycle_configuration()
+                .bucket(name)
+                .lifecycle_configuration(config.clone())
+                // Left out, it would be set back to what it is by default.
+                .set_transition_default_minimum_object_size(smallest.clone())
         )?;
     }
     report.note(change, format!("old versions kept for {KEEP_DAYS} days"));
@@ -296,6 +332,9 @@ async fn tls_only(shared: &Shared, report: &mut InitReport) -> Step<()> {
         Some(old) => serde_json::from_str(old).map_err(|e| unreadable(format!("its policy is not JSON: {e}")))?,
         None => json!({ "Version": "2012-10-17", "Statement": [] }),
     };
+    if !policy.is_object() {
+        return Err(unreadable("its policy is not a JSON object".into()));
+    }
     let mut statements = match policy["Statement"].take() {
         Value::Array(statements) => statements,
         Value::Null => Vec::new(),
@@ -368,11 +407,14 @@ async fn table(shared: &Shared, report: &mut InitReport) -> Step<()> {
     if !on {
         let recovery = PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
         let recovery = built(recovery, "dynamodb:UpdateContinuousBackups")?;
-        send!(
-            shared,
-            "dynamodb:UpdateContinuousBackups",
-            client.update_continuous_backups().table_name(name).point_in_time_recovery_specification(recovery.clone())
-        )?;
+        // A new table has no backups yet that could be changed, and gets them when it likes.
+        let patience = Patience { until: Instant::now() + TABLE_READY, ..setting_up(shared) };
+        let update = || async {
+            let request = client.update_continuous_backups().table_name(name);
+            Ok(request.point_in_time_recovery_specification(recovery.clone()).send().await?)
+        };
+        let updated = shared.calls.send("dynamodb:UpdateContinuousBackups", &patience, update).await;
+        updated.during("dynamodb:UpdateContinuousBackups")?;
     }
     report.note(!on, "point-in-time recovery");
     Ok(())

@@ -13,10 +13,10 @@
 //! So a CI job that runs again after its machine was killed goes on by itself after at most one lease duration, and one that runs beside a
 //! live holder fails within seconds, or waits if it was told to.
 //!
-//! The holder measures from before it sent the last renewal that succeeded. After four fifths of the duration it stops by itself, for
-//! good, whether or not anyone has taken over: before a contender, who began to count later, can have come to the end. And whatever either
-//! believes, each write is conditional on the lease's generation in the table: that is what keeps a superseded holder out, the clocks only spare it
-//! useless calls.
+//! The holder measures from before it sent the last renewal that succeeded, by a clock that goes on while its machine sleeps. After four fifths of
+//! the duration it stops by itself, for good, whether or not anyone has taken over: before a contender, who began to count later, can have come to
+//! the end. And whatever either believes, each write is conditional on the lease's generation in the table: that is what keeps a superseded holder
+//! out, the clocks only spare it useless calls.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +30,43 @@ use super::call::{Failure, Kind, Patience};
 use super::place::Place;
 use super::table::{LEASE, LeaseItem};
 
+/// A moment. How long ago it was includes the time that the machine has slept since, which an [`Instant`] leaves out on most systems: the others'
+/// clocks went on meanwhile, and so did what is left of a lease.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    sleepless: Option<Duration>,
+    at: Instant,
+}
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self { sleepless: sleepless(), at: Instant::now() }
+    }
+
+    fn elapsed(self) -> Duration {
+        let awake = self.at.elapsed();
+        match (self.sleepless, sleepless()) {
+            (Some(then), Some(now)) => awake.max(now.saturating_sub(then)),
+            _ => awake,
+        }
+    }
+}
+
+/// A clock that goes on while the machine sleeps, and that nobody sets. `None`: there is none here, or an [`Instant`] is one.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn sleepless() -> Option<Duration> {
+    #[cfg(not(target_vendor = "apple"))]
+    let clock = nix::time::ClockId::CLOCK_BOOTTIME;
+    #[cfg(target_vendor = "apple")]
+    let clock = nix::time::ClockId::CLOCK_MONOTONIC;
+    nix::time::clock_gettime(clock).ok().map(Duration::from)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn sleepless() -> Option<Duration> {
+    None
+}
+
 /// A lease that this process holds, as far as it knows.
 pub(super) struct Held {
     partition: String,
@@ -41,7 +78,7 @@ pub(super) struct Held {
 
 struct Inner {
     /// When the last renewal that succeeded was sent.
-    renewed: Instant,
+    renewed: Moment,
     /// What became of the last one that did not.
     last_failure: String,
     /// Why it is over.
@@ -54,7 +91,7 @@ impl Held {
         self.ttl / 6
     }
 
-    pub(super) fn new(partition: String, item: &LeaseItem, sent: Instant) -> Self {
+    pub(super) fn new(partition: String, item: &LeaseItem, sent: Moment) -> Self {
         Self {
             partition,
             generation: item.lease.generation,
@@ -84,7 +121,7 @@ impl Held {
     /// When it ends for its holder, unless it is renewed.
     pub(super) fn until(&self) -> Instant {
         let inner = self.lock();
-        if inner.over.is_some() { inner.renewed } else { inner.renewed + self.lasts() }
+        if inner.over.is_some() { inner.renewed.at } else { inner.renewed.at + self.lasts() }
     }
 
     fn lasts(&self) -> Duration {
@@ -96,8 +133,12 @@ impl Held {
         let mut inner = self.lock();
         let age = inner.renewed.elapsed();
         if inner.over.is_none() && age >= self.lasts() {
-            let error =
-                StoreError::Expired { held: self.generation, seconds: age.as_secs(), why: inner.last_failure.clone() };
+            let slept = age.saturating_sub(inner.renewed.at.elapsed()).as_secs();
+            let why = match slept {
+                0 => inner.last_failure.clone(),
+                _ => format!("{}; the machine slept for {slept} s", inner.last_failure),
+            };
+            let error = StoreError::Expired { held: self.generation, seconds: age.as_secs(), why };
             tracing::error!("{error}");
             inner.over = Some(error);
         }
@@ -105,9 +146,11 @@ impl Held {
     }
 
     /// A renewal that was sent at this time has succeeded.
-    pub(super) fn renewed(&self, sent: Instant) {
+    pub(super) fn renewed(&self, sent: Moment) {
         let mut inner = self.lock();
-        inner.renewed = inner.renewed.max(sent);
+        if sent.at > inner.renewed.at {
+            inner.renewed = sent;
+        }
     }
 
     fn failed(&self, failure: &Failure) {
@@ -174,7 +217,7 @@ pub(super) fn keep(shared: Arc<Shared>, place: Place, held: Arc<Held>) -> Heartb
                 }
                 continue;
             }
-            let sent = Instant::now();
+            let sent = Moment::now();
             // One attempt's time each, so that `sent` is never long past; the loop is the repetition.
             let patience = shared.patience(held.a_renewals_time(), None);
             match shared.table.renew(&shared.calls, &patience, &held, true).await {
@@ -266,5 +309,35 @@ impl Place {
         let item = shared.table.get(&shared.calls, patience, &self.partition, LEASE).await;
         let item = item.map_err(|e| e.at(format!("reading the lease of stack {}", self.stack)))?;
         item.map(|item| LeaseItem::decode(&item).map_err(|why| self.damaged_lease(why))).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use phx_model::state::OperationId;
+    use phx_model::store::{Holder, Lease};
+
+    use super::*;
+
+    #[test]
+    fn a_lease_goes_on_ending_while_the_machine_sleeps() {
+        let holder = Holder { who: "me@here".into(), pid: 1, kind: "up".into(), operation: OperationId("op".into()) };
+        let lease = Lease { holder, generation: 4, acquired: Timestamp::UNIX_EPOCH, expires: None };
+        let ttl = Duration::from_secs(30);
+        let item = LeaseItem { lease, nonce: "n".into(), renewals: 1, held: true, ttl, tail: None };
+        let now = Moment::now();
+        let held = Held::new("p".into(), &item, now);
+        held.check().unwrap();
+        // On a system without such a clock there is nothing to see.
+        let Some(clock) = now.sleepless else { return };
+        // As if that clock had gone on for 25 s since, and the other had stood still.
+        let held = Held::new("p".into(), &item, Moment { sleepless: Some(clock.saturating_sub(ttl * 5 / 6)), ..now });
+        let error = held.check().unwrap_err();
+        assert!(matches!(error, StoreError::Expired { held: 4, .. }), "{error}");
+        assert!(error.to_string().contains("the machine slept"), "{error}");
+        // It stays over, also if a renewal is answered after all.
+        held.renewed(Moment::now());
+        held.check().unwrap_err();
     }
 }

@@ -59,9 +59,14 @@ impl Bucket {
         // How large it is shows only in the answer, so an attempt may take as long as the largest does; a connection that stalls ends earlier.
         let patience = Patience { attempt: patience.attempt + transfer(most), ..patience.clone() };
         let send = || async {
-            let answer = self.client.get_object().bucket(&self.name).key(key).send().await?;
+            // The beginning of an answer does not take longer the larger the object is; so a connection on which nobody answers any more is given
+            // up as early as one on which nothing comes any more.
+            let answer = self.client.get_object().bucket(&self.name).key(key).send();
+            let answer = tokio::time::timeout(STALLED, answer)
+                .await
+                .map_err(|_| Failure::new(Kind::Unclear, format!("no answer within {} s", STALLED.as_secs())))??;
             let length = answer.content_length().and_then(|n| u64::try_from(n).ok());
-            let too_long = |n: u64| Failure::new(Kind::Refused, format!("it has {n} bytes, and {most} is the most"));
+            let too_long = |n: u64| Failure::new(Kind::TooLong, format!("it has {n} bytes, and {most} is the most"));
             if let Some(length) = length.filter(|n| *n > most) {
                 return Err(too_long(length));
             }
@@ -115,7 +120,7 @@ impl Bucket {
                 Ok(Some(found)) => found.etag,
                 Ok(None) => return Err(failure),
                 // Longer than it should be: damaged as well.
-                Err(e) if e.kind == Kind::Refused && e.code.is_none() => self.etag(calls, patience, key).await?,
+                Err(e) if e.kind == Kind::TooLong => self.etag(calls, patience, key).await?,
                 Err(e) => return Err(e),
             };
             let Some(etag) = found else { return Err(failure) };
@@ -165,7 +170,8 @@ impl Bucket {
         }
     }
 
-    async fn etag(&self, calls: &Calls, patience: &Patience, key: &str) -> Result<Option<String>, Failure> {
+    /// The entity tag of an object, whatever it is. `None`: there is none.
+    pub(super) async fn etag(&self, calls: &Calls, patience: &Patience, key: &str) -> Result<Option<String>, Failure> {
         let send = || async { Ok(self.client.head_object().bucket(&self.name).key(key).send().await?.e_tag) };
         match calls.send("s3:HeadObject", patience, send).await {
             Err(e) if e.kind == Kind::Missing => Ok(None),
@@ -216,7 +222,7 @@ impl Bucket {
 const STALLED: Duration = Duration::from_secs(20);
 
 /// How much longer a request may take that carries so much.
-fn transfer(bytes: u64) -> Duration {
+pub(super) fn transfer(bytes: u64) -> Duration {
     Duration::from_secs(bytes / SLOWEST)
 }
 

@@ -1,16 +1,22 @@
 //! One stack's place in the table and the bucket, and how it is read.
 
+use std::time::Duration;
+
 use phx_model::state::State;
 use phx_model::store::{Operation, StoreError};
 use phx_model::urn::StackName;
 
 use super::Shared;
+use super::call::Kind;
 use super::objects::{self, HEAD_NAME};
 use super::table::{self, HEAD, HeadItem, Item, LEASE, LeaseItem};
 use crate::wire::{self, Chain, Checkpoint, Head, MAX_CHECKPOINT, MAX_LINE, MAX_SMALL, Unreadable};
 
 /// The most that a spilled batch has: a batch is what was waiting at one moment.
 const MAX_SPILL: u64 = MAX_CHECKPOINT;
+/// How long after a transaction one of its items may still be seen as it was before, and another as it is now: a query is not isolated from it as a
+/// whole. So damage is believed when it is seen a second time.
+pub(super) const SETTLING: Duration = Duration::from_millis(250);
 
 /// One stack.
 #[derive(Clone, Debug)]
@@ -108,7 +114,7 @@ impl Place {
     pub(super) async fn really_new(&self, shared: &Shared) -> Result<(), StoreError> {
         let Some(found) = self.read_object(shared, HEAD_NAME, MAX_SMALL).await? else {
             // The other way around: the head is gone from the table, and there is a journal without it.
-            let left = shared.table.list(&shared.calls, &shared.reading(), &self.partition, "journal#").await;
+            let left = shared.table.list(&shared.calls, &shared.reading_pages(), &self.partition, "journal#").await;
             let left = left.map_err(|e| e.at(format!("reading stack {} in table {}", self.stack, self.table)))?;
             if left.is_empty() {
                 return Ok(());
@@ -139,7 +145,10 @@ impl Place {
         most: u64,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let found = shared.bucket.get(&shared.calls, &shared.reading(), &self.key(name), most).await;
-        let found = found.map_err(|e| e.at(format!("reading {}", self.object(name))))?;
+        let found = found.map_err(|e| match e.kind {
+            Kind::TooLong => self.damaged(self.object(name), Unreadable::Damaged(e.why)),
+            _ => e.at(format!("reading {}", self.object(name))),
+        })?;
         Ok(found.map(|object| object.bytes))
     }
 
@@ -178,7 +187,7 @@ impl Place {
     /// The items of the journal after checkpoint `serial`, or with `None` of all journals.
     pub(super) async fn journal_items(&self, shared: &Shared, serial: Option<u64>) -> Result<Vec<Item>, StoreError> {
         let beginning = serial.map_or("journal#".to_owned(), |serial| format!("journal#{serial:020}#"));
-        let items = shared.table.list(&shared.calls, &shared.reading(), &self.partition, &beginning).await;
+        let items = shared.table.list(&shared.calls, &shared.reading_pages(), &self.partition, &beginning).await;
         items.map_err(|e| e.at(format!("reading the journal of stack {} in table {}", self.stack, self.table)))
     }
 
@@ -282,6 +291,7 @@ impl Place {
     /// the head is still the same afterwards: a journal is removed only after the head has moved on from it.
     pub(super) async fn load(&self, shared: &Shared) -> Result<Option<State>, StoreError> {
         let (mut head, mut lease) = self.read_stack(shared).await?;
+        let mut doubted = None;
         for _ in 0..100 {
             let Some(before) = head else {
                 // A first checkpoint may come between the look at the table and the one at the bucket.
@@ -295,7 +305,13 @@ impl Place {
             let read = self.read_under(shared, before.clone(), lease.and_then(|lease| lease.tail), false).await;
             (head, lease) = self.read_stack(shared).await?;
             if head.as_ref() == Some(&before) {
-                return read.map(|found| Some(found.state));
+                match read {
+                    Err(StoreError::Damaged { .. }) if doubted.as_ref() != Some(&before) => {
+                        doubted = Some(before);
+                        tokio::time::sleep(SETTLING).await;
+                    }
+                    read => return read.map(|found| Some(found.state)),
+                }
             }
         }
         Err(StoreError::Io {
@@ -313,7 +329,7 @@ impl Place {
         &self,
         shared: &Shared,
     ) -> Result<Vec<Result<Operation, StoreError>>, StoreError> {
-        let items = shared.table.list(&shared.calls, &shared.reading(), &self.partition, "history#").await;
+        let items = shared.table.list(&shared.calls, &shared.reading_pages(), &self.partition, "history#").await;
         let items = items.map_err(|e| e.at(format!("reading the history of stack {}", self.stack)))?;
         let read = |item: &Item| {
             let bad = |why: Unreadable| {

@@ -110,7 +110,11 @@ impl Found {
         let head = present(place, item.as_ref())?;
         let items = place.journal_items(shared, None).await?;
         let kept = place.checkpoints(shared).await?;
-        let copy = place.read_object(shared, HEAD_NAME, MAX_SMALL).await?;
+        let copy = match place.read_object(shared, HEAD_NAME, MAX_SMALL).await {
+            // It is only a copy, and the new head's takes its place.
+            Err(StoreError::Damaged { .. }) => None,
+            copy => copy?,
+        };
         Ok(Self { item, head, items, kept, copy, tail })
     }
 
@@ -178,6 +182,15 @@ fn raw(item: &Item) -> String {
     }
 }
 
+/// The batches of the journal after a checkpoint.
+fn of_journal(items: &[Item], serial: u64) -> Vec<Item> {
+    let its = |item: &&Item| {
+        let numbers = table::text_of(item, table::SORT).ok().and_then(table::journal_numbers);
+        numbers.is_some_and(|(of, _)| of == serial)
+    };
+    items.iter().filter(its).cloned().collect()
+}
+
 /// The state to go back to, and the serial of the checkpoint it is made from.
 async fn choose(shared: &Shared, place: &Place, found: &Found, to: Option<u64>) -> Result<(u64, State), StoreError> {
     let Found { head, items, kept, tail, .. } = found;
@@ -188,11 +201,7 @@ async fn choose(shared: &Shared, place: &Place, found: &Found, to: Option<u64>) 
         below = head.serial;
         match place.read_base(shared, head).await {
             Ok(mut state) => {
-                let of_head = |item: &&Item| {
-                    let numbers = table::text_of(item, table::SORT).ok().and_then(table::journal_numbers);
-                    numbers.is_some_and(|(serial, _)| serial == head.serial)
-                };
-                let current: Vec<Item> = items.iter().filter(of_head).cloned().collect();
+                let current = of_journal(items, head.serial);
                 match place.fold(shared, head, &current, *tail, &mut state).await?.stopped {
                     Some(StoreError::Damaged { .. }) => return Ok((head.serial, state)),
                     Some(error) => return Err(error),
@@ -206,7 +215,17 @@ async fn choose(shared: &Shared, place: &Place, found: &Found, to: Option<u64>) 
     for (serial, sha256) in kept.iter().filter(|(serial, _)| wanted(*serial) && *serial < below) {
         match place.read_checkpoint(shared, *serial, sha256).await {
             // A state of another lineage is not this stack's, whatever lies in its folder.
-            Ok(state) if head.as_ref().is_none_or(|head| head.head.lineage == state.lineage) => {
+            Ok(mut state) if head.as_ref().is_none_or(|head| head.head.lineage == state.lineage) => {
+                if head.is_none() && to.is_none() {
+                    // Without a head it is still known which journal follows the checkpoint: its first line is sealed with the checkpoint's hash.
+                    // What it says up to its end, or its first bad line, are objects that would be forgotten.
+                    let lost = Head::new(&state.lineage, *serial, 0, sha256);
+                    let following = of_journal(items, *serial);
+                    match place.fold(shared, &lost, &following, *tail, &mut state).await?.stopped {
+                        None | Some(StoreError::Damaged { .. }) => {}
+                        Some(error) => return Err(error),
+                    }
+                }
                 return Ok((*serial, state));
             }
             Ok(_) | Err(StoreError::Damaged { .. }) => {}

@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::call::{Failure, Kind};
-use super::lease::{self, Heartbeat, Held, Seen};
-use super::objects::{self, HEAD_NAME, Replace};
-use super::place::{Place, remove_batches};
-use super::table::{self, Before, HEAD, HeadItem, Item, LeaseItem, number, text};
+use super::lease::{self, Heartbeat, Held, Moment, Seen};
+use super::objects::{self, HEAD_NAME, Object, Replace};
+use super::place::{Place, SETTLING, remove_batches};
+use super::table::{self, Before, HEAD, HeadItem, Item, LeaseItem, Renewal, number, text};
 use crate::wire::{self, Chain, Checkpoint, Head, MAX_SMALL};
 
 /// How long writing one object or item is tried, as long as the lease lasts.
@@ -76,7 +76,7 @@ pub(super) async fn take(
             ttl: shared.url.ttl,
             tail: free.as_ref().and_then(|lease| lease.tail),
         };
-        let sent = Instant::now();
+        let sent = Moment::now();
         let patience = shared.patience(shared.url.ttl / 2, None);
         let taken = shared.table.take_lease(&shared.calls, &patience, &place.partition, &mine, free.as_ref()).await;
         let held = Arc::new(Held::new(place.partition.clone(), &mine, sent));
@@ -153,14 +153,15 @@ impl Writer {
         let sort = table::text_of(&item, table::SORT).unwrap_or_default().to_owned();
         let name = table::text_of(&item, "write").unwrap_or_default().to_owned();
         let what = format!("writing {}", self.place.item(&sort));
+        let says = Renewal { at: Timestamp::now(), tail };
         for attempt in 1.. {
             self.held.check()?;
-            let sent = Instant::now();
+            let sent = Moment::now();
             let patience = self.shared.patience(WRITING, Some(&self.held));
             let written = self
                 .shared
                 .table
-                .write_fenced(&self.shared.calls, &patience, &self.held, item.clone(), before, tail)
+                .write_fenced(&self.shared.calls, &patience, &self.held, item.clone(), before, says)
                 .await;
             let failure = match written {
                 Ok(()) => {
@@ -354,7 +355,14 @@ async fn copy_head(shared: &Shared, place: &Place, head: &HeadItem) -> Result<()
     let failed = |e: Failure| e.at(format!("writing {}{key}", place.bucket));
     let patience = shared.reading();
     for _ in 0..5 {
-        let found = shared.bucket.get(&shared.calls, &patience, &key, MAX_SMALL).await.map_err(failed)?;
+        let found = match shared.bucket.get(&shared.calls, &patience, &key, MAX_SMALL).await {
+            // Whatever it is, it is no head.
+            Err(e) if e.kind == Kind::TooLong => {
+                let etag = shared.bucket.etag(&shared.calls, &patience, &key).await.map_err(failed)?;
+                Some(Object { bytes: Vec::new(), etag })
+            }
+            found => found.map_err(failed)?,
+        };
         let replace = match &found {
             None => Replace::Nothing,
             Some(found) if found.bytes == head.line.as_bytes() => return Ok(()),
@@ -453,7 +461,14 @@ impl S3Session {
             writer.lineage = self.state.lineage.clone();
             return Ok(());
         };
-        let found = place.read_under(&shared, head, lease.tail, true).await?;
+        let found = match place.read_under(&shared, head.clone(), lease.tail, true).await {
+            // What the last holder was writing when it died may be seen in one of its items a moment before it is in the other.
+            Err(StoreError::Damaged { .. }) => {
+                tokio::time::sleep(SETTLING).await;
+                place.read_under(&shared, head, lease.tail, true).await?
+            }
+            found => found?,
+        };
         writer.lineage = found.state.lineage.clone();
         writer.before = Before::Head(found.head.line.clone());
         writer.serial = Some(found.head.head.serial);

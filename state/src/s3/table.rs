@@ -209,6 +209,16 @@ impl Before {
     }
 }
 
+/// What a write says of the lease that it renews. The same in each attempt at one write: DynamoDB takes a request for a repetition by its token, and
+/// refuses one that says something else under the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Renewal {
+    /// When, by this machine's clock.
+    pub(super) at: Timestamp,
+    /// The last line of the journal from now on, if it changes: see [`LeaseItem::tail`].
+    pub(super) tail: Option<(u64, u64)>,
+}
+
 /// One table, and the requests to it. Reads are strongly consistent.
 #[derive(Clone)]
 pub(super) struct Table {
@@ -267,7 +277,7 @@ impl Table {
         held: &Held,
         item: Item,
         before: &Before,
-        tail: Option<(u64, u64)>,
+        says: Renewal,
     ) -> Result<(), Failure> {
         let wrong = |e: aws_sdk_dynamodb::error::BuildError| Failure::new(Kind::Refused, e.to_string());
         let token = text_of(&item, "write").map(str::to_owned).unwrap_or_default();
@@ -281,8 +291,8 @@ impl Table {
             .expression_attribute_values(":nonce", text(held.nonce()))
             .expression_attribute_values(":held", AttributeValue::Bool(true))
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", text(Timestamp::now().to_string()));
-        if let Some(tail) = tail {
+            .expression_attribute_values(":now", text(says.at.to_string()));
+        if let Some(tail) = says.tail {
             set.push_str(", tail = :tail");
             renewal = renewal.expression_attribute_values(":tail", text(tail_text(tail)));
         }
@@ -307,10 +317,15 @@ impl Table {
                 Err(error) => Err(match error.as_service_error() {
                     Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                         let request = error.request_id().map(|id| format!(" (request {id})")).unwrap_or_default();
-                        let codes =
-                            canceled.cancellation_reasons().iter().filter_map(|r| r.code()).filter(|c| *c != "None");
-                        let codes: Vec<&str> = codes.collect();
-                        let why = format!("the transaction was cancelled: {}{request}", codes.join(", "));
+                        let reasons = canceled.cancellation_reasons().iter();
+                        let reasons = reasons.filter_map(|r| Some((r.code()?, r.message()))).filter(|r| r.0 != "None");
+                        let (codes, said): (Vec<&str>, Vec<String>) = reasons
+                            .map(|(code, message)| match message {
+                                Some(message) => (code, format!("{code}: {message}")),
+                                None => (code, code.to_owned()),
+                            })
+                            .unzip();
+                        let why = format!("the transaction was cancelled: {}{request}", said.join(", "));
                         Failure::new(canceled_kind(&codes), why)
                     }
                     _ => error.into(),

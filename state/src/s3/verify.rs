@@ -7,20 +7,26 @@ use phx_model::state::State;
 use phx_model::store::{Fault, StoreError, Verification};
 
 use super::objects::HEAD_NAME;
-use super::place::Place;
+use super::place::{Place, SETTLING};
 use super::table::{self, HEAD, HeadItem, Item, LeaseItem};
 use super::{AT_ONCE, Shared};
 use crate::wire::{Head, MAX_SMALL, Unreadable};
 
 /// Reads beside a writer, who may move the head between two of this reader's requests: what is wrong counts only if the head is still the same
-/// afterwards.
+/// afterwards, and if it is seen twice.
 pub(super) async fn verify(shared: &Shared, place: &Place) -> Result<Verification, StoreError> {
+    let mut seen = None;
     for _ in 0..10 {
         let (item, lease) = place.read_items(shared).await?;
         let found = look(shared, place, item.as_ref(), lease.as_ref()).await?;
-        if found.faults.is_empty() || place.read_items(shared).await?.0 == item {
+        if found.faults.is_empty() {
             return Ok(found);
         }
+        if place.read_items(shared).await?.0 == item && seen.as_ref() == Some(&found.faults) {
+            return Ok(found);
+        }
+        seen = Some(found.faults);
+        tokio::time::sleep(SETTLING).await;
     }
     Err(StoreError::Io {
         what: format!("verifying stack {}", place.stack),
@@ -131,8 +137,12 @@ async fn copy_of_head(
     head: Option<&Head>,
     found: &mut Verification,
 ) -> Result<(), StoreError> {
-    let Some(bytes) = place.read_object(shared, HEAD_NAME, MAX_SMALL).await? else { return Ok(()) };
     let hint = "it is only a copy: the next checkpoint writes it anew";
+    let bytes = place.read_object(shared, HEAD_NAME, MAX_SMALL).await.map_err(|error| match error {
+        StoreError::Damaged { what, why, .. } => StoreError::Damaged { what, why, hint: hint.into() },
+        other => other,
+    });
+    let Some(bytes) = fault(bytes, found)?.flatten() else { return Ok(()) };
     let bad = |why: Unreadable| why.at(place.object(HEAD_NAME), hint);
     let Some(copy) = fault(Head::decode(&bytes).map_err(bad), found)? else { return Ok(()) };
     if let Some(head) = head.filter(|head| copy.lineage == head.lineage && copy.serial > head.serial) {

@@ -76,7 +76,10 @@ impl SealedStore {
         self.shared.learn(&key);
         seal_state(&key, &mut state)?;
         state.key = Some(header.clone());
-        state.serial += 1;
+        state.serial = state.serial.checked_add(1).ok_or_else(|| StoreError::Unwritable {
+            what: format!("a checkpoint of stack {stack}"),
+            why: "its serial would be too large".into(),
+        })?;
         session.checkpoint(&state).await?;
         let holder = &session.lease().holder;
         let operation = Operation {

@@ -45,6 +45,8 @@ pub(crate) enum Fate {
     Cut,
     /// It is throttled, in the service's own words.
     Throttled,
+    /// It is refused with this code, in the service's own words.
+    Says(&'static str),
     /// The process ends before it is sent.
     Crash,
     /// It arrives, and the process ends before its answer.
@@ -131,6 +133,15 @@ fn throttled(json: bool) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
 }
 
+fn said(json: bool, code: &str) -> HttpResponse {
+    let (status, body) = if json {
+        (400_u16, format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"so it says"}}"#))
+    } else {
+        (404_u16, format!("<Error><Code>{code}</Code><Message>so it says</Message></Error>"))
+    };
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+}
+
 fn refusal(status: u16) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from("{}"))
 }
@@ -163,6 +174,7 @@ impl HttpConnector for Line {
                     real.call(request).await
                 }
                 Fate::Throttled => Ok(throttled(json)),
+                Fate::Says(code) => Ok(said(json, code)),
                 Fate::Crash | Fate::CrashAfter => {
                     if fate == Fate::CrashAfter {
                         drain(real.call(request).await?).await;
