@@ -8,7 +8,7 @@ use phx_model::stack::Options;
 use phx_model::value::Json;
 use phx_model::{Program, Stack};
 use phx_tests::sim::{Bucket, CANARY, Encryption, Group, Network, Rule, Server, Subnet};
-use phx_tests::world::{Disturbance, Ended, World, program};
+use phx_tests::world::{Disturbance, Ended, World, program, urn};
 
 /// The program's versions.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +114,37 @@ fn kill_everywhere(before: &[Version], then: Option<Version>, pause: Duration) {
 }
 
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// However far the replacement has come when it is cut short, the object that is to stay does.
+#[test]
+fn replacing_what_is_retained() {
+    let main = urn("net:Network", "main");
+    let with = |range: &str, retain: bool| {
+        let range: phx_model::Ipv4Cidr = range.parse().unwrap();
+        program(|stack| stack.add_with("main", Network::new(range), Options::new().retain(retain)).map(drop))
+    };
+    // The word of the program that replaces it counts, whatever was recorded before.
+    for (before, after) in [(true, true), (false, true), (true, false)] {
+        for kill in 0.. {
+            let world = World::new(11);
+            world.up(&with("10.0.0.0/16", before)).succeeded();
+            let old = world.id(&main);
+            let program = with("10.1.0.0/16", after);
+            let how = Disturbance { kill: Some(kill), breaks: None };
+            let run = world.up_with(&program, &RunOptions::default(), &how);
+            let killed = matches!(run.ended, Ended::Killed(_));
+            world.up(&program).succeeded();
+            let stays = world.cloud.object("sim:net:Network", &old).is_some();
+            assert_eq!(stays, after, "after a kill at boundary {kill}, {:?}", run.ended);
+            world.assert_settled(&program);
+            world.assert_nothing_to_do(&program);
+            if !killed {
+                assert!(kill > 5, "only {kill} boundaries");
+                break;
+            }
+        }
+    }
+}
 
 #[test]
 fn creating() {

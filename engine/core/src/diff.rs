@@ -91,21 +91,41 @@ pub fn replaced_by(field: &Field, before: &Value, after: &Value) -> Option<Strin
 }
 
 /// Puts what is there in place of what is wanted for the fields (and single tags: `tags.Owner`) whose differences are to be left alone.
+///
+/// What the program neither sets nor has set is left alone without this: to want what is there would be to take it for the program's own, and to
+/// want one of an object's tags would be to want the others away.
 pub fn ignore(desired: &mut ValueMap, record: &Record, ignored: &[String]) {
+    let is_set = |values: &ValueMap, field: &str| values.get(field).is_some_and(|value| !value.is_empty());
     for path in ignored {
-        match path.split_once('.') {
-            None => put(desired, path, record.actual(path)),
-            Some((field, key)) => {
-                let actual = match record.actual(field).expose() {
-                    Value::Map(map) => map.get(key).cloned().unwrap_or_default(),
-                    _ => Value::Null,
-                };
-                let entry = desired.get_or_insert_with(field, || Value::Map(ValueMap::new()));
-                if let Value::Map(map) = entry {
-                    put(map, key, &actual);
-                }
-            }
+        let field = path.split('.').next().unwrap_or(path);
+        if is_set(desired, field) || is_set(&record.inputs, field) || record.uncertain.contains(field) {
+            leave(desired, record, path);
         }
+    }
+}
+
+/// The same of every field that is named, whether or not the program has ever set it: as if it had set what is there.
+pub(crate) fn as_seen(inputs: &mut ValueMap, record: &Record, ignored: &[String]) {
+    ignored.iter().for_each(|path| leave(inputs, record, path));
+}
+
+fn leave(desired: &mut ValueMap, record: &Record, path: &str) {
+    let Some((field, key)) = path.split_once('.') else { return put(desired, path, record.actual(path)) };
+    let whole = record.actual(field);
+    let mut actual = match whole.expose() {
+        Value::Map(map) => map.get(key).cloned().unwrap_or_default(),
+        _ => Value::Null,
+    };
+    if matches!(whole, Value::Secret(_)) && actual != Value::Null {
+        // What is inside of a secret is one.
+        actual = actual.secret();
+    }
+    let entry = match desired.get_or_insert_with(field, || Value::Map(ValueMap::new())) {
+        Value::Secret(inner) => &mut **inner,
+        plain => plain,
+    };
+    if let Value::Map(map) = entry {
+        put(map, key, &actual);
     }
 }
 
@@ -254,6 +274,33 @@ mod tests {
         let mut desired = map(r#"{"name":"a","size":9,"tags":{"x":"1"}}"#);
         ignore(&mut desired, &r, &["size".into(), "tags.x".into(), "tags.o".into()]);
         assert!(changed(&THING, &desired, &r).is_empty(), "{desired:?}");
+    }
+
+    #[test]
+    fn what_the_program_never_set_is_neither_taken_over_nor_taken_away_by_being_ignored() {
+        let r = record(r#"{"name":"a"}"#, r#"{"size":7,"tags":{"x":"1","o":"me"}}"#);
+        let wished = map(r#"{"name":"a"}"#);
+        let mut desired = wished.clone();
+        ignore(&mut desired, &r, &["size".into(), "tags.x".into()]);
+        assert_eq!(desired, wished);
+        assert!(changed(&THING, &desired, &r).is_empty());
+        // What phx may have set is its own as well.
+        let uncertain = Record { uncertain: ["size".to_owned()].into(), ..r };
+        ignore(&mut desired, &uncertain, &["size".into()]);
+        assert_eq!(desired["size"], Value::Int(7));
+    }
+
+    #[test]
+    fn what_is_ignored_inside_of_a_secret_stays_one() {
+        let tags = |x: Value| Value::Map([("x", x)].into());
+        let drift: ValueMap = [("tags", tags(s("hunter2")).secret())].into();
+        let r = Record { drift, ..record(r#"{"tags":{"x":"1"}}"#, "{}") };
+        for wished in [tags(s("1").secret()), tags(s("1")).secret()] {
+            let mut desired: ValueMap = [("tags", wished)].into();
+            ignore(&mut desired, &r, &["tags.x".into()]);
+            assert!(changed(&THING, &desired, &r).is_empty(), "{desired:?}");
+            assert!(!format!("{desired:?}").contains("hunter2"), "{desired:?}");
+        }
     }
 
     #[test]

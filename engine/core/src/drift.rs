@@ -372,7 +372,7 @@ fn compare(registry: &Registry, state: &State, found: Observations) -> Result<(S
 fn not_ignored(schema: &'static Schema, record: &Record, drift: &ValueMap) -> Vec<FieldDiff> {
     let seen = Record { drift: drift.clone(), ..record.clone() };
     let mut inputs = record.inputs.clone();
-    diff::ignore(&mut inputs, &seen, &record.ignore_changes);
+    diff::as_seen(&mut inputs, &seen, &record.ignore_changes);
     let still = drift.iter().filter(|(name, seen)| {
         schema.field(name).is_some_and(|field| !satisfied(field, inputs.get(name).unwrap_or(&Value::Null), seen))
     });

@@ -1,12 +1,14 @@
 //! The whole of it: preview, up, destroy, refresh.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use phx_model::driver::Registry;
-use phx_model::state::{Entry, OperationId, State};
+use phx_model::stack::Declared;
+use phx_model::state::{Entry, OperationId, Record, State};
 use phx_model::store::{Holder, Operation, Pace, Session, Store, StoreError, Summary};
 use phx_model::urn::{ProjectName, StackName};
 use phx_model::{CloudError, Program, Urn, ValueMap};
@@ -18,7 +20,7 @@ use crate::execute::{Executed, Run};
 use crate::graph::Graph;
 use crate::journal::{Compaction, Journal};
 use crate::places;
-use crate::plan::Plan;
+use crate::plan::{Op, Plan, Step};
 use crate::planner::{self, PlanInput, PlanOptions};
 use crate::recover::Recovery;
 use crate::refresh::{Observations, Scope, Targets};
@@ -202,7 +204,7 @@ impl Engine {
         let journal = look(found);
         let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
         let plan = plan_up(&journal, program, &observed, options)?;
-        let saved = base.plan(&options.plan, observed, &plan);
+        let saved = base.plan(program, &options.plan, observed, &plan);
         self.sink.event(&Event::Planned { summary: plan.summary() });
         Ok((plan, saved))
     }
@@ -443,7 +445,7 @@ impl Engine {
                 journal.stage(std::mem::take(&mut observed.entries))?;
                 let options = RunOptions { plan: saved.options().clone(), ..options.clone() };
                 let plan = plan_up(journal, program, &observed, &options)?;
-                saved.confirm(&plan).map_err(EngineError::Stale)?;
+                saved.confirm(&plan, program).map_err(EngineError::Stale)?;
                 self.carry_out(journal, program, plan, &options, approve, true).await
             }
             Job::Destroy { approve } => {
@@ -539,6 +541,10 @@ impl Engine {
         let renames = plan.renames.iter().map(|(from, to)| Entry::Renamed { from: from.clone(), to: to.clone() });
         let learned = journal.with(|state| places::learned(state, program));
         journal.append(renames.chain(learned).collect()).await?;
+        let fates = journal.with(|state| fates(state, &plan, program));
+        if !fates.is_empty() {
+            journal.append(fates).await?;
+        }
         let run = Run::new(&self.registry, journal, &self.sink, &self.settings, &options.interrupt, program, &plan);
         let executed = run.execute().await?;
         if options.plan.targets.is_empty() {
@@ -562,6 +568,20 @@ impl Engine {
 /// A stack's state, to be worked on in memory.
 fn look(found: Option<State>) -> Journal {
     Journal::in_memory(found.unwrap_or_else(|| State::empty("")), OperationId("preview".to_owned()))
+}
+
+/// Whether objects that are about to be replaced are left in the cloud, by the program's word, where another one is recorded: what becomes of them
+/// must not hang on whether this run comes to its end.
+fn fates(state: &State, plan: &Plan, program: &Program) -> Vec<Entry> {
+    let is_replaced = |step: &&Step| matches!(step.op, Op::Replace(_));
+    let replaced: BTreeSet<&Urn> = plan.steps.iter().filter(is_replaced).map(|step| &step.urn).collect();
+    let declared = program.resources.iter().filter(|declared| replaced.contains(&declared.urn));
+    let fate = |declared: &Declared| {
+        let (record, retain) = (state.resources.get(&declared.urn)?, declared.options.retain);
+        let record = (record.retain != retain).then(|| Box::new(Record { retain, ..record.clone() }))?;
+        Some(Entry::Recorded { urn: declared.urn.clone(), record })
+    };
+    declared.filter_map(fate).collect()
 }
 
 /// What the stack exports now. After a run that did not do everything, what cannot be known keeps its last value.

@@ -70,7 +70,7 @@ fn check_one(declared: &Declared, checked: &mut Checked) {
                 if field.required && value.expose() == &Value::Null {
                     wrong.push((name.clone(), "it is required, and null".to_owned()));
                 }
-                fits(&field.kind, &value, name, &mut wrong);
+                fits(&field.kind, &value, field.secret, name, &mut wrong);
             }
             Err(error) => wrong.push((name.clone(), error.to_string())),
         }
@@ -79,8 +79,9 @@ fn check_one(declared: &Declared, checked: &mut Checked) {
     checked.findings.extend(findings);
 }
 
-/// Whether a value is of a kind, as far as it is known. Null is the absence of a value, whatever the kind.
-fn fits(kind: &Kind, value: &Value, path: &str, wrong: &mut Vec<(String, String)>) {
+/// Whether a value is of a kind, as far as it is known. Null is the absence of a value, whatever the kind. Of what is secret no text is quoted.
+fn fits(kind: &Kind, value: &Value, secret: bool, path: &str, wrong: &mut Vec<(String, String)>) {
+    let secret = secret || matches!(value, Value::Secret(_));
     let mut say = |message: String| wrong.push((path.to_owned(), message));
     match (kind, value.expose()) {
         (_, Value::Null | Value::Unknown | Value::Sealed(_))
@@ -91,7 +92,7 @@ fn fits(kind: &Kind, value: &Value, path: &str, wrong: &mut Vec<(String, String)
         | (Kind::Json, Value::Map(_) | Value::List(_)) => {}
         (Kind::Ipv4Cidr, Value::String(text)) => {
             if let Err(error) = text.parse::<Ipv4Cidr>() {
-                say(error.to_string());
+                say(if secret { "it is not an IPv4 range".to_owned() } else { error.to_string() });
             }
         }
         (Kind::Json, Value::String(text)) => {
@@ -100,10 +101,10 @@ fn fits(kind: &Kind, value: &Value, path: &str, wrong: &mut Vec<(String, String)
             }
         }
         (Kind::List(inner), Value::List(items)) => {
-            items.iter().enumerate().for_each(|(at, item)| fits(inner, item, &format!("{path}[{at}]"), wrong));
+            items.iter().enumerate().for_each(|(at, item)| fits(inner, item, secret, &format!("{path}[{at}]"), wrong));
         }
         (Kind::Map(inner), Value::Map(fields)) => {
-            fields.iter().for_each(|(name, value)| fits(inner, value, &format!("{path}.{name}"), wrong));
+            fields.iter().for_each(|(name, value)| fits(inner, value, secret, &format!("{path}.{name}"), wrong));
         }
         (Kind::Block(parts), Value::Map(fields)) => {
             let set = |part: &Field| fields.get(part.name).is_some_and(|v| v.expose() != &Value::Null);
@@ -112,7 +113,7 @@ fn fits(kind: &Kind, value: &Value, path: &str, wrong: &mut Vec<(String, String)
             }
             for (name, value) in fields {
                 match parts.iter().find(|part| part.name == name.as_str()) {
-                    Some(part) => fits(&part.kind, value, &format!("{path}.{name}"), wrong),
+                    Some(part) => fits(&part.kind, value, secret || part.secret, &format!("{path}.{name}"), wrong),
                     None => {
                         let known = parts.iter().map(|part| part.name).collect::<Vec<_>>().join(", ");
                         wrong.push((format!("{path}.{name}"), format!("there is no such part; there are {known}")));
@@ -162,6 +163,7 @@ mod tests {
         fields: &[
             Field { required: true, ..PLAIN },
             Field { name: "range", kind: Kind::Ipv4Cidr, ..PLAIN },
+            Field { name: "mask", kind: Kind::Ipv4Cidr, secret: true, ..PLAIN },
             Field { name: "policy", kind: Kind::Json, secret: true, ..PLAIN },
             Field { name: "blocks", kind: Kind::List(&Kind::Block(PARTS)), ..PLAIN },
         ],
@@ -197,6 +199,7 @@ mod tests {
             (r#"{"name":"a","nmae":"b"}"#, "nmae", "no such field"),
             (r#"{"name":"a","range":"10.0.0.0"}"#, "range", "10.0.0.0"),
             (r#"{"name":"a","policy":"hunter2 {"}"#, "policy", "not JSON"),
+            (r#"{"name":"a","mask":"hunter2"}"#, "mask", "not an IPv4 range"),
             (r#"{"name":"a","blocks":[{"size":1}]}"#, "blocks[0].mode", "required"),
             (r#"{"name":"a","blocks":[{"mode":"x","size":"1"}]}"#, "blocks[0].size", "expected int"),
             (r#"{"name":"a","blocks":[{"mode":"x","sise":1}]}"#, "blocks[0].sise", "there are mode, size"),

@@ -1,24 +1,27 @@
 //! From a program and what is there to a plan. A pure function: the same inputs give the same plan, byte for byte.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use phx_model::driver::Read;
 use phx_model::expr::{Env, EvalError};
 use phx_model::map::Urns;
-use phx_model::provider::Home;
 use phx_model::schema::{OutputField, Schema, canonical};
 use phx_model::stack::Declared;
 use phx_model::state::{Record, State};
 use phx_model::urn::{NameError, ProjectName, StackName};
 use phx_model::{Program, Urn, Value, ValueMap};
 use rustc_hash::{FxHashMap, FxHashSet};
-use sha2::{Digest, Sha256};
 
 use crate::diff::{self, Changed};
 use crate::graph::{Graph, GraphError};
 use crate::needs::needs;
-use crate::plan::{FieldDiff, Op, Plan, ReplaceOrder, Step};
+use crate::plan::{Op, Plan, ReplaceOrder, Step};
+
+mod adopt;
+mod hash;
+
+use adopt::Owners;
+pub use hash::program_hash;
 
 /// What a plan is made for.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +107,18 @@ pub enum PlanError {
         /// The fields, with their values.
         fields: String,
     },
+    /// The object to adopt is another resource's.
+    #[error(
+        "{urn}: {id:?} cannot be adopted, since it is the object of {other}, and what is done about one of the two would be done to the other\n  hint: if the resource only goes by another name now, give it the `alias` option with its old name instead of `import`"
+    )]
+    AdoptedTwice {
+        /// The resource.
+        urn: Urn,
+        /// The id.
+        id: String,
+        /// Whose object it is.
+        other: Urn,
+    },
     /// A target is not a resource of the program or the state.
     #[error("{0} is neither in the program nor in the state\n  hint: `phx state list` and `phx preview` show the URNs")]
     UnknownTarget(Urn),
@@ -121,8 +136,14 @@ pub fn renames(program: &Program, state: &State) -> Result<Vec<(Urn, Urn)>, Plan
             } else {
                 Urn::new(&program.project, &program.stack, resource.schema.type_name, alias)
             };
-            let old = old.map_err(|error| PlanError::Alias { urn: resource.urn.clone(), error })?;
+            let wrong = |error| PlanError::Alias { urn: resource.urn.clone(), error };
+            let old = old.map_err(wrong)?;
             let free = !declared.contains(&old) && state.resources.contains_key(&old);
+            if free && old.type_name() != resource.schema.type_name {
+                // Looked for as what it is not, its object would seem to be gone.
+                let why = format!("it names a {}, and this is a {}", old.type_name(), resource.schema.type_name);
+                return Err(wrong(NameError { what: "the name", given: alias.clone(), why }));
+            }
             if free && !state.resources.contains_key(&resource.urn) && taken.insert(old.clone()) {
                 found.push((old, resource.urn.clone()));
                 break;
@@ -130,31 +151,6 @@ pub fn renames(program: &Program, state: &State) -> Result<Vec<(Urn, Urn)>, Plan
         }
     }
     Ok(found)
-}
-
-/// SHA-256 of everything that the program says, in hexadecimal. Secret values do not enter it, nor do checks, which no plan depends on.
-pub fn program_hash(program: &Program) -> String {
-    let (mut hasher, mut line) = (Sha256::new(), String::new());
-    let mut write = |text: std::fmt::Arguments<'_>| {
-        // A line at a time: a hasher is slow with small pieces. Writing to text cannot fail.
-        line.clear();
-        let _ = line.write_fmt(text);
-        hasher.update(line.as_bytes());
-    };
-    write(format_args!("{} {}\n", program.project, program.stack));
-    for d in &program.resources {
-        write(format_args!("{} {:?} {:?}\n", d.urn, d.inputs, d.options));
-    }
-    if program.home != Home::default() {
-        write(format_args!("{:?}\n", program.home));
-    }
-    for (key, provider) in &program.providers {
-        // All of it, as it is stored: what it shows to people leaves something out.
-        let said = serde_json::to_string(provider).unwrap_or_default();
-        write(format_args!("{key:?} {said}\n"));
-    }
-    write(format_args!("{:?}", program.exports));
-    hex::encode(hasher.finalize())
 }
 
 /// The plan of an `up`.
@@ -223,6 +219,7 @@ struct Planner<'a> {
     index: &'a FxHashMap<&'a Urn, usize>,
     selected: Option<BTreeSet<Urn>>,
     outputs: Outputs<'a>,
+    owners: Owners<'a>,
     steps: Vec<Step>,
     protected: Vec<(Urn, String)>,
 }
@@ -255,7 +252,8 @@ impl<'a> Planner<'a> {
         let known = (0..program.resources.len()).map(|_| None).collect();
         let outputs = Outputs { secrets: &input.state.secrets, index, known };
         let steps = Vec::with_capacity(program.resources.len());
-        Ok(Self { input, graph, index, selected, outputs, steps, protected: Vec::new() })
+        let owners = Owners::new(program, input.state, index);
+        Ok(Self { input, graph, index, selected, outputs, owners, steps, protected: Vec::new() })
     }
 
     fn is_selected(&self, urn: &Urn) -> bool {
@@ -263,7 +261,7 @@ impl<'a> Planner<'a> {
     }
 
     fn plan(mut self) -> Result<Plan, PlanError> {
-        let (program, state) = (self.input.program, self.input.state);
+        let PlanInput { program, state, adoptable, .. } = *self.input;
         // Both are in order or can be brought into it, so each record is met once instead of being searched for.
         let mut records: Vec<Option<&Record>> = vec![None; program.resources.len()];
         for (urn, record) in &state.resources {
@@ -280,6 +278,12 @@ impl<'a> Planner<'a> {
                     (Op::Same, Some(record)) => Known::All(&record.outputs),
                     (Op::Update, Some(record)) if record.incomplete => Known::SoFar(&record.outputs),
                     (Op::Update, Some(record)) => Known::Stable(&record.outputs, changed(&step)),
+                    // It is there, and others that are adopted with it may refer to it.
+                    (Op::Adopt, _) => match adoptable.get(&declared.urn) {
+                        Some(Read::Present(seen)) if step.diff.is_empty() => Known::All(&seen.outputs),
+                        Some(Read::Present(seen)) => Known::Stable(&seen.outputs, changed(&step)),
+                        _ => Known::Nothing,
+                    },
                     _ => Known::Nothing,
                 };
                 self.steps.push(step);
@@ -323,7 +327,9 @@ impl<'a> Planner<'a> {
             let after = export.eval(&self.outputs).map_err(|error| PlanError::Export { name: name.clone(), error })?;
             let before = old.get(name).cloned().unwrap_or_default();
             if after != before {
-                changes.insert(name.clone(), (before, after));
+                // What is a secret from now on is not shown for what it was before, either.
+                let hide = after.has_secret() && !before.is_empty();
+                changes.insert(name.clone(), (if hide { before.secret() } else { before }, after));
             }
         }
         for (name, before) in old {
@@ -334,7 +340,7 @@ impl<'a> Planner<'a> {
         Ok(changes)
     }
 
-    fn step(&mut self, at: usize, declared: &Declared, record: Option<&Record>) -> Result<Step, PlanError> {
+    fn step(&mut self, at: usize, declared: &'a Declared, record: Option<&Record>) -> Result<Step, PlanError> {
         let urn = &declared.urn;
         let mut step = Step {
             urn: urn.clone(),
@@ -420,47 +426,6 @@ impl<'a> Planner<'a> {
             reasons.push("asked for with --replace".to_owned());
         }
         Ok(reasons)
-    }
-
-    fn adopt(&self, step: &mut Step, declared: &Declared, mut desired: ValueMap, id: &str) -> Result<(), PlanError> {
-        let urn = &declared.urn;
-        let Some(Read::Present(observed)) = self.input.adoptable.get(urn) else {
-            return Err(PlanError::NothingToAdopt { urn: urn.clone(), id: id.to_owned() });
-        };
-        let mut record = Record {
-            id: id.to_owned(),
-            provider: declared.options.provider.clone(),
-            // Only what the program sets becomes phx's; the rest stays whoever's it is.
-            inputs: observed
-                .fields
-                .iter()
-                .filter(|(k, _)| desired.contains_key(*k))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
-            outputs: observed.outputs.clone(),
-            depends_on: step.depends_on.clone(),
-            protect: declared.options.protect,
-            retain: declared.options.retain,
-            ..Record::default()
-        };
-        diff::ignore(&mut desired, &record, &declared.options.ignore_changes);
-        let changes = diff::changed(declared.schema, &desired, &record);
-        step.diff = diff::describe(&changes);
-        let wrong: Vec<&FieldDiff> = step.diff.iter().filter(|d| d.forces_replace).collect();
-        if !wrong.is_empty() {
-            let mut fields = String::new();
-            for d in wrong {
-                let _ = write!(fields, "{} is {:?} and would become {:?}; ", d.path, d.before, d.after);
-            }
-            let fields = fields.trim_end_matches("; ").to_owned();
-            return Err(PlanError::AdoptedDiffers { urn: urn.clone(), id: id.to_owned(), fields });
-        }
-        record.replace_on = triggers(declared, &self.outputs)?;
-        step.op = Op::Adopt;
-        step.id = Some(id.to_owned());
-        step.reasons.push(format!("{id} exists and becomes this stack's"));
-        step.adopted = Some(Box::new(record));
-        Ok(())
     }
 
     /// Where an object is deleted before its successor exists, so must be the replaced ones that depend on it, in whatever order they
@@ -606,7 +571,10 @@ fn deletions(state: &State, ends: impl Fn(&Urn) -> bool, chosen: impl Fn(&Urn) -
         .iter()
         .filter(|(urn, _)| ends(urn))
         .map(|(urn, r)| (urn, r, if r.retain { Op::Forget } else { Op::Delete }))
-        .chain(state.deposed.iter().filter(|d| chosen(&d.urn)).map(|d| (&d.urn, &d.record, Op::DeleteDeposed)))
+        .chain(state.deposed.iter().filter(|d| chosen(&d.urn)).map(|d| {
+            // A run may have been cut short between making its successor and letting it go.
+            (&d.urn, &d.record, if d.record.retain { Op::Forget } else { Op::DeleteDeposed })
+        }))
         .collect();
     let needs = needs(&objects.iter().map(|(urn, record, _)| (*urn, *record)).collect::<Vec<_>>());
     let mut waiting = vec![0usize; objects.len()];

@@ -77,7 +77,17 @@ impl Recovery<'_> {
             Change::Update { fields, record } => self.settle_update(&intent, fields, record).await?,
             Change::Delete { id } => (Outcome::Abandoned, format!("whether {id} is gone shows when it is read")),
         };
-        self.journal.append(vec![Entry::Done { intent: intent.id.clone(), outcome }]).await?;
+        let mut entries = vec![Entry::Done { intent: intent.id.clone(), outcome: outcome.clone() }];
+        if let (Change::Update { fields, record }, Outcome::Applied { outputs: Some(outputs) }) =
+            (&intent.change, &outcome)
+        {
+            // The name tells that the change was begun, and not that it came to its end: what else of it arrived shows when the object is read,
+            // and what cannot be read is sent again.
+            let mut record = Record { outputs: outputs.clone(), ..(**record).clone() };
+            record.uncertain.extend(fields.iter().cloned());
+            entries.push(Entry::Recorded { urn: intent.urn.clone(), record: Box::new(record) });
+        }
+        self.journal.append(entries).await?;
         let change = intent.change.verb();
         self.sink.event(&Event::Recovered { urn: intent.urn, change, outcome: words });
         Ok(())
@@ -122,10 +132,7 @@ impl Recovery<'_> {
         let driver = self.registry.get(urn.type_name()).ok_or_else(|| Open::UnknownType(urn.clone()))?;
         let identity = driver.schema().identity;
         if identity == Identity::None {
-            return match self.imports.get(urn) {
-                Some(id) => Ok((Outcome::Abandoned, format!("the program says that it is {id}"))),
-                None => Err(Open::Unsettled(Box::new(intent.clone()))),
-            };
+            return self.answered(urn).ok_or_else(|| Open::Unsettled(Box::new(intent.clone())));
         }
         if identity == Identity::ClientToken && self.only_look {
             // To find it means to send the request again, and that may create it.
@@ -147,6 +154,27 @@ impl Recovery<'_> {
                 Ok((Outcome::Abandoned, format!("it was not created: {}", error.message)))
             }
             Err(error) => Err(Open::Failed(urn.clone(), intent.change.verb(), error)),
+        }
+    }
+
+    /// What became of a creation by the `import` option, where nothing else can tell. An id that was the resource's before is no answer: the option has
+    /// stayed in the program since then.
+    fn answered(&self, urn: &Urn) -> Option<(Outcome, String)> {
+        let id = *self.imports.get(urn)?;
+        let (own, known) = self.journal.with(|state| {
+            let own = state.resources.get(urn);
+            let old = state.deposed.iter().filter(|d| d.urn == *urn).map(|d| &d.record);
+            (own.is_some(), own.into_iter().chain(old).any(|record| record.id == id))
+        });
+        let words = format!("the program says that it is {id}");
+        match (known, own) {
+            (true, _) => None,
+            // It was to take the place of an object, and only what the resource has none of is adopted.
+            (false, true) => {
+                let (id, outputs) = (id.to_owned(), ValueMap::new());
+                Some((Outcome::Created { id, outputs, complete: false }, words))
+            }
+            (false, false) => Some((Outcome::Abandoned, words)),
         }
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use phx_model::driver::{Cx, Driver, Observed, Read, ReadTarget, Registry};
 use phx_model::error::ErrorKind;
 use phx_model::schema::{Field, Kind, Schema, same, satisfied};
+use phx_model::stack::Declared;
 use phx_model::state::{Entry, ProviderKey, Record, State};
-use phx_model::{CloudError, Program, Urn, Value, ValueMap};
+use phx_model::{CloudError, Expr, Program, Urn, Value, ValueMap};
 use tokio::time::Instant;
 
 use crate::drift;
@@ -51,13 +52,14 @@ pub struct Observations {
 enum Target<'a> {
     Own(&'a Urn, &'a Record),
     Deposed(&'a Urn, &'a Record),
-    Import(&'a Urn, &'a str),
+    Import(&'a Declared, &'a str),
 }
 
 impl<'a> Target<'a> {
     fn urn(&self) -> &'a Urn {
         match self {
-            Self::Own(urn, _) | Self::Deposed(urn, _) | Self::Import(urn, _) => urn,
+            Self::Own(urn, _) | Self::Deposed(urn, _) => urn,
+            Self::Import(declared, _) => &declared.urn,
         }
     }
 
@@ -89,7 +91,7 @@ impl<'a> Targets<'a> {
                 && !state.resources.contains_key(&declared.urn)
             {
                 let key = (&declared.options.provider, declared.schema.type_name);
-                groups.entry(key).or_default().push(Target::Import(&declared.urn, id));
+                groups.entry(key).or_default().push(Target::Import(declared, id));
             }
         }
         Self { groups }
@@ -133,7 +135,7 @@ impl<'a> Targets<'a> {
         let mut found = Observations::default();
         for (schema, targets, answers) in futures::future::join_all(reads).await {
             for (target, answer) in targets.into_iter().zip(answers) {
-                found.take(schema, target, answer);
+                found.take(registry, schema, target, answer);
             }
         }
         found.drifted.sort();
@@ -206,7 +208,7 @@ impl Observations {
         if self.failures.is_empty() { Ok(self) } else { Err(EngineError::RefreshFailed(self.failures)) }
     }
 
-    fn take(&mut self, schema: &'static Schema, target: Target<'_>, answer: Read) {
+    fn take(&mut self, registry: &Registry, schema: &'static Schema, target: Target<'_>, answer: Read) {
         let urn = target.urn().clone();
         match (target, answer) {
             (_, Read::Failed(error)) => self.failures.push((urn, error)),
@@ -228,8 +230,14 @@ impl Observations {
             (Target::Deposed(_, record), Read::Gone) => {
                 self.entries.push(Entry::Forgotten { urn, id: record.id.clone() });
             }
-            (Target::Import(..), Read::Present(mut observed)) => {
+            (Target::Import(declared, _), Read::Present(mut observed)) => {
                 mark_secrets(schema.fields, &mut observed.fields);
+                // Nor is anybody to see what is there now of what the program keeps from view.
+                for (name, _) in declared.inputs.iter().filter(|(_, expression)| is_secret(expression, registry)) {
+                    if let Some(value) = observed.fields.get_mut(name).filter(|value| **value != Value::Null) {
+                        *value = std::mem::take(value).secret();
+                    }
+                }
                 mark_secret_outputs(schema, &mut observed.outputs);
                 self.adoptable.insert(urn, Read::Present(observed));
             }
@@ -277,6 +285,24 @@ fn observe(schema: &'static Schema, record: &Record, mut observed: Observed) -> 
     }
     new.outputs = observed.outputs;
     new
+}
+
+/// Whether anything in an expression is a secret, or will be.
+fn is_secret(expression: &Expr, registry: &Registry) -> bool {
+    let is_secret_output = |urn: &Urn, output: &str| {
+        let schema = registry.get(urn.type_name()).map(|driver| driver.schema());
+        schema.is_some_and(|schema| schema.outputs.iter().any(|o| o.secret && o.name == output))
+    };
+    let mut found = false;
+    expression.visit(&mut |part| {
+        found |= match part {
+            Expr::Secret(_) | Expr::Configured(_) => true,
+            Expr::Literal(value) => value.has_secret(),
+            Expr::Ref { urn, output } => is_secret_output(urn, output),
+            _ => false,
+        };
+    });
+    found
 }
 
 /// Marks the outputs that the schema calls secret, whether or not the driver did.

@@ -15,11 +15,11 @@ use phx_model::key::KeyHeader;
 use phx_model::state::{Change, Entry, Record, State};
 use phx_model::store::StoreError;
 use phx_model::urn::{ProjectName, StackName};
-use phx_model::{Program, Urn, Value, ValueMap};
+use phx_model::{Expr, Program, Urn, Value, ValueMap};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::planner::{self, PlanOptions};
 use crate::refresh::Observations;
 
@@ -134,7 +134,13 @@ impl Base {
     }
 
     /// The plan that was made from it, to be saved.
-    pub(crate) fn plan(self, options: &PlanOptions, observed: Observations, plan: &Plan) -> SavedPlan {
+    pub(crate) fn plan(
+        self,
+        program: &Program,
+        options: &PlanOptions,
+        observed: Observations,
+        plan: &Plan,
+    ) -> SavedPlan {
         let Self { lineage, serial, state, key } = self;
         SavedPlan {
             project: plan.project.clone(),
@@ -147,7 +153,7 @@ impl Base {
             options: options.clone(),
             observed,
             plan: plan.to_json(),
-            digest: print_plan(plan),
+            digest: print_plan(plan, program),
         }
     }
 }
@@ -192,8 +198,8 @@ impl SavedPlan {
     }
 
     /// Whether this is the plan that was saved, and the one that people were shown.
-    pub(crate) fn confirm(&self, plan: &Plan) -> Result<(), Vec<String>> {
-        if print_plan(plan).hash != self.digest.hash {
+    pub(crate) fn confirm(&self, plan: &Plan, program: &Program) -> Result<(), Vec<String>> {
+        if print_plan(plan, program).hash != self.digest.hash {
             return Err(vec![
                 "the same program and state now lead to another plan: a secret is another one, or this is another phx"
                     .to_owned(),
@@ -451,8 +457,9 @@ fn print_state(state: &State) -> Print {
     printer.finish()
 }
 
-/// Hashes everything that is in the plan but the lineage.
-fn print_plan(plan: &Plan) -> Print {
+/// Hashes everything that is in the plan but the lineage; and where it has secrets that it does not know yet, what they will be made of. The program's
+/// own hash has none of that.
+fn print_plan(plan: &Plan, program: &Program) -> Print {
     let Plan { project, stack, lineage: _, serial, program_hash, renames, steps, outputs } = plan;
     let mut printer = Printer::default();
     printer.shown(&[project as &dyn fmt::Debug, stack, serial, program_hash, renames, steps, outputs]);
@@ -464,6 +471,11 @@ fn print_plan(plan: &Plan) -> Print {
         printer.hidden(step.adopted.iter().flat_map(|record| values_of_record(record)));
     }
     printer.hidden(outputs.values().flat_map(|(before, after)| [before, after]));
+    let is_open = |step: &&Step| step.diff.iter().any(|diff| diff.secret && diff.after.has_unknown());
+    let open: BTreeSet<&Urn> = steps.iter().filter(is_open).map(|step| &step.urn).collect();
+    for declared in program.resources.iter().filter(|declared| open.contains(&declared.urn)) {
+        declared.inputs.values().for_each(|expression| printer.parts(expression));
+    }
     printer.finish()
 }
 
@@ -500,6 +512,20 @@ impl Printer {
         }
     }
 
+    /// The secret literals in an expression.
+    fn parts(&mut self, expression: &Expr) {
+        expression.visit(&mut |outer| match outer {
+            Expr::Literal(value) => self.hidden([value]),
+            Expr::Secret(inner) => inner.visit(&mut |part| {
+                if let Expr::Literal(value) = part {
+                    self.secret = true;
+                    self.value(value);
+                }
+            }),
+            _ => {}
+        });
+    }
+
     fn value(&mut self, value: &Value) {
         match value {
             Value::Secret(inner) => {
@@ -527,5 +553,27 @@ impl Printer {
 
     fn finish(self) -> Print {
         Print { hash: hex::encode(self.hasher.finalize()), secret: self.secret }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests_support::ProgramBuilder;
+
+    #[test]
+    fn what_a_secret_will_be_made_of_is_bound_before_it_is_known() {
+        let of = |password: &str| {
+            let mut p = ProgramBuilder::new();
+            p.add("a", &[]).add("b", &[]);
+            let parts = vec![Expr::Literal(Value::String(password.into())), p.output("a", "id")];
+            p.set("b", "zone", Expr::Secret(Box::new(Expr::Concat(parts))));
+            let plan = p.plan(&State::empty("l")).unwrap();
+            (planner::program_hash(&p.program), print_plan(&plan, &p.program))
+        };
+        let ((hash, one), (other_hash, other)) = (of("one-"), of("two-"));
+        assert_eq!(hash, other_hash, "the program's hash knows no secret");
+        assert!(one.secret && one.hash != other.hash);
+        assert_eq!(one.hash, of("one-").1.hash);
     }
 }

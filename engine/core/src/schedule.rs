@@ -195,13 +195,16 @@ impl Builder {
     }
 
     /// A new object that takes a name (see `Schema::unique`) waits until the object that had it is deleted, unless that must itself wait
-    /// for the new one.
+    /// for the new one. An old object that an earlier run left behind may have it, too. Where the delete is to wait for dependents that go over to the
+    /// new object, that is let go of: none of the three could ever be done.
     fn order_names(&mut self, plan: &Plan, program: &Program, state: &State) {
         let mut freed: BTreeMap<String, usize> = BTreeMap::new();
         let schemas: BTreeMap<&str, _> = program.resources.iter().map(|d| (d.schema.type_name, d.schema)).collect();
+        let deposed = by_object(state);
         for ((urn, id), &node) in &self.end {
             let pure = matches!(plan.steps[self.actions[node].step].op, Op::Delete | Op::DeleteDeposed);
-            let record = state.resources.get(urn).filter(|r| r.id == *id);
+            let own = state.resources.get(urn).filter(|r| r.id == *id);
+            let record = own.or_else(|| deposed.get(&(urn, id.as_str())).copied());
             if let (true, Some(record), Some(schema)) = (pure, record, schemas.get(urn.type_name()))
                 && let Some(key) = unique_key(schema, record)
             {
@@ -211,23 +214,26 @@ impl Builder {
         if freed.is_empty() {
             return;
         }
-        for step in plan.steps.iter().filter(|s| s.op == Op::Create) {
+        let soft: BTreeSet<(usize, usize)> = self.soft.iter().copied().collect();
+        for step in plan.steps.iter().filter(|s| matches!(s.op, Op::Create | Op::Replace(_))) {
             let Some(schema) = schemas.get(step.urn.type_name()) else { continue };
-            let values = step.diff.iter().map(|d| (d.path.clone(), d.after.clone())).collect();
-            let wanted = Record { inputs: values, ..Record::default() };
+            // Of a replacement, the diff has what changes, and the record the rest.
+            let mut inputs = state.resources.get(&step.urn).map(|r| r.inputs.clone()).unwrap_or_default();
+            inputs.extend(step.diff.iter().map(|d| (d.path.as_str(), d.after.clone())));
+            let wanted = Record { inputs, ..Record::default() };
             let (Some(key), Some(&create)) = (unique_key(schema, &wanted), self.make.get(&step.urn)) else {
                 continue;
             };
             if let Some(&delete) = freed.get(&key)
-                && !self.reaches(delete, create)
+                && !self.must_wait(delete, create, &soft)
             {
                 self.actions[create].needs.push(delete);
             }
         }
     }
 
-    /// Whether `from` waits for `to`, directly or not.
-    fn reaches(&self, from: usize, to: usize) -> bool {
+    /// Whether `from` waits for `to`, directly or not, also where the [soft](Self::loosen) needs do not count.
+    fn must_wait(&self, from: usize, to: usize, soft: &BTreeSet<(usize, usize)>) -> bool {
         let mut seen = BTreeSet::new();
         let mut todo = vec![from];
         while let Some(node) = todo.pop() {
@@ -235,7 +241,7 @@ impl Builder {
                 return true;
             }
             if seen.insert(node) {
-                todo.extend(&self.actions[node].needs);
+                todo.extend(self.actions[node].needs.iter().filter(|need| !soft.contains(&(node, **need))));
             }
         }
         false
@@ -290,8 +296,7 @@ impl Builder {
     fn parts(&self, state: &State, schemas: Schemas<'_>) -> BTreeMap<usize, usize> {
         let mut parts = BTreeMap::new();
         // Behind the resources' own objects, of which there is one each.
-        let deposed: BTreeMap<(&Urn, &str), &Record> =
-            state.deposed.iter().map(|d| ((&d.urn, d.record.id.as_str()), &d.record)).collect();
+        let deposed = by_object(state);
         let object = |urn: &Urn, id: &str| {
             let own = state.resources.get(urn).filter(|record| record.id == id);
             own.or_else(|| deposed.get(&(urn, id)).copied())
@@ -343,6 +348,11 @@ impl Builder {
         set_depths(&mut self.actions, state);
         self.actions
     }
+}
+
+/// The records of old objects that are still to be deleted, by resource and id.
+fn by_object(state: &State) -> BTreeMap<(&Urn, &str), &Record> {
+    state.deposed.iter().map(|d| ((&d.urn, d.record.id.as_str()), &d.record)).collect()
 }
 
 /// The parts through which more than [`CHAIN`] deletes in a row would wait for each other. The needs form no circle.

@@ -272,7 +272,17 @@ fn marked(value: Value, secret: bool) -> Value {
 fn over(value: &Value, f: impl FnOnce(&Value) -> Result<Value, EvalError>) -> Result<Value, EvalError> {
     match value.expose() {
         Value::Unknown => Ok(value.clone()),
-        plain => Ok(marked(f(plain)?, matches!(value, Value::Secret(_)))),
+        plain => {
+            let secret = matches!(value, Value::Secret(_));
+            let result = f(plain).map_err(|error| match error {
+                // It quotes what it was given.
+                EvalError::Cidr(_) if secret => {
+                    EvalError::Cidr(CidrError("a secret value is not an IPv4 range, or has no such part".to_owned()))
+                }
+                error => error,
+            })?;
+            Ok(marked(result, secret))
+        }
     }
 }
 
@@ -322,6 +332,21 @@ mod tests {
             Expr::Select(Box::new(Expr::Secret(Box::new(Expr::List(vec![text("x")])))), 0),
         ] {
             assert!(e.eval(&env).unwrap().has_secret(), "{e:?}");
+        }
+    }
+
+    #[test]
+    fn no_error_quotes_a_secret() {
+        let secret = || Box::new(Expr::Secret(Box::new(text("hunter2"))));
+        let list = Expr::Secret(Box::new(Expr::List(vec![text("hunter2")])));
+        let host_of_item = Expr::CidrHost { base: Box::new(Expr::Item), index: 0 };
+        for e in [
+            Expr::CidrSubnet { base: secret(), new_bits: 4, index: 0 },
+            Expr::CidrHost { base: secret(), index: 0 },
+            Expr::ForEach { list: Box::new(list), body: Box::new(host_of_item) },
+        ] {
+            let error = e.eval(&Fixed(None)).unwrap_err();
+            assert!(matches!(error, EvalError::Cidr(_)) && !error.to_string().contains("hunter2"), "{error}");
         }
     }
 

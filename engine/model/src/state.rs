@@ -624,14 +624,16 @@ impl State {
         self.resources.get_mut(urn).ok_or_else(|| FoldError::NoObject(urn.clone(), String::new()))
     }
 
+    /// Where an old object has the id of the one that superseded it (they lie in two places, or are one and the same), it is the old one that goes.
     fn remove(&mut self, urn: &Urn, id: &str) -> Result<(), FoldError> {
-        if self.resources.get(urn).is_some_and(|r| r.id == id) {
-            self.resources.remove(urn);
+        if let Some(at) = self.deposed.iter().position(|d| d.urn == *urn && d.record.id == id) {
+            self.deposed.remove(at);
             return Ok(());
         }
-        let at = self.deposed.iter().position(|d| d.urn == *urn && d.record.id == id);
-        let at = at.ok_or_else(|| FoldError::NoObject(urn.clone(), id.to_owned()))?;
-        self.deposed.remove(at);
+        if self.resources.get(urn).is_none_or(|own| own.id != id) {
+            return Err(FoldError::NoObject(urn.clone(), id.to_owned()));
+        }
+        self.resources.remove(urn);
         Ok(())
     }
 }
@@ -702,6 +704,20 @@ mod tests {
         state.fold(&[intent(3, "a", Change::Delete { id: "old".into() }), done(3, Outcome::Deleted)]).unwrap();
         assert!(state.deposed.is_empty());
         assert_eq!(state.resources[&urn("a")].id, "new");
+    }
+
+    #[test]
+    fn of_two_objects_of_one_id_the_old_one_goes_first() {
+        let mut state = State::empty("l");
+        let there = ProviderKey("eu-west-1".into());
+        state.resources.insert(urn("a"), record("x"));
+        state.deposed.push_back(Deposed { urn: urn("a"), record: Record { provider: there, ..record("x") } });
+        let delete = |n| [intent(n, "a", Change::Delete { id: "x".into() }), done(n, Outcome::Deleted)];
+        state.fold(&delete(1)).unwrap();
+        assert!(state.deposed.is_empty() && state.resources[&urn("a")].provider.is_home());
+        state.fold(&delete(2)).unwrap();
+        assert!(state.is_empty());
+        assert!(state.apply(&Entry::Forgotten { urn: urn("a"), id: "x".into() }).is_err());
     }
 
     #[test]

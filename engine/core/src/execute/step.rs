@@ -162,7 +162,7 @@ impl Run<'_> {
         match &action.work {
             Work::Create => self.create(action, step, started).await,
             Work::Update => self.update(action, step, started).await,
-            Work::Delete { id } => self.delete(action, id, started).await,
+            Work::Delete { id } => self.delete(action, step, id, started).await,
             Work::Adopt => self.adopt(action, step, started).await,
             Work::Forget { id } | Work::Vanish { id } => {
                 self.journal.append(vec![Entry::Forgotten { urn: action.urn.clone(), id: id.clone() }]).await?;
@@ -195,7 +195,7 @@ impl Run<'_> {
             sink.event(&Event::StepWaiting { urn, op, message, elapsed_ms, usual_ms });
         });
         let cx = Cx { place: started.place.clone(), ..Cx::new(provider.clone(), progress, timeout) };
-        Ok(Verb { driver: driver.as_ref(), journal: self.journal, cx, deadline: Instant::now() + timeout })
+        Ok(Verb { driver: driver.as_ref(), journal: self.journal, cx, deadline: deadline(timeout) })
     }
 
     fn declared(&self, urn: &Urn) -> Result<&Declared, CloudError> {
@@ -406,16 +406,25 @@ impl Run<'_> {
         }
     }
 
-    async fn delete(&self, action: &Action, id: &str, started: Begun<'_>) -> Result<String, Stop> {
+    async fn delete(&self, action: &Action, step: &Step, id: &str, started: Begun<'_>) -> Result<String, Stop> {
         let urn = &action.urn;
-        let record = self.journal.with(|state| {
+        // A resource may have two objects of one id: in two regions, say. Which of them is meant tells the step.
+        let ends_own = matches!(step.op, Op::Delete | Op::Replace(ReplaceOrder::DeleteBeforeCreate));
+        let found = self.journal.with(|state| {
             let own = state.resources.get(urn).filter(|r| r.id == id);
-            own.or_else(|| state.deposed.iter().find(|d| d.urn == *urn && d.record.id == id).map(|d| &d.record))
-                .cloned()
+            let old = state.deposed.iter().find(|d| d.urn == *urn && d.record.id == id).map(|d| &d.record);
+            let is_own = own.zip(old).is_some_and(|(own, old)| own.provider == old.provider);
+            let record = if ends_own { own.or(old) } else { old };
+            record.map(|record| (record.clone(), is_own && !ends_own))
         });
-        let record = record.ok_or_else(|| {
+        let (record, is_own) = found.ok_or_else(|| {
             CloudError::local(ErrorKind::NotFound, format!("the state has no object {id} of {urn} any more"))
         })?;
+        if is_own {
+            // The cloud goes by names, and the new object has come to be the old one: there is none to delete.
+            self.journal.append(vec![Entry::Forgotten { urn: urn.clone(), id: id.to_owned() }]).await?;
+            return Ok(String::new());
+        }
         // The program's word counts before the one that was recorded.
         let declared = self.index.get(urn).and_then(|d| d.options.timeouts.delete);
         let timeout = declared.or(record.delete_timeout.map(Duration::from_secs));
@@ -440,6 +449,14 @@ impl Run<'_> {
         };
         let verb = self.verb(action, started, &record.provider, declared.options.timeouts.update)?;
         let changes = self.wish(declared)?.change(declared, &step.depends_on, record);
+        if let Some(name) = changes.replaced(verb.driver.schema()) {
+            let what = format!(
+                "{name} has come to another value than was planned, and it cannot be changed in place; the object was not adopted"
+            );
+            return Err(CloudError::local(ErrorKind::Invalid, what)
+                .hint("set the field to what the object has, and run `phx up` again")
+                .into());
+        }
         if changes.fields.is_empty() {
             let record = Box::new(changes.record);
             self.journal.append(vec![Entry::Recorded { urn: urn.clone(), record }]).await?;
@@ -448,6 +465,13 @@ impl Run<'_> {
         self.journal.append(vec![Entry::Recorded { urn: urn.clone(), record: Box::new(record.clone()) }]).await?;
         self.apply(&verb, urn, record, changes).await
     }
+}
+
+/// When a time from now will be over. One that no clock can tell is as good as for ever.
+fn deadline(timeout: Duration) -> Instant {
+    const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + FOR_EVER)
 }
 
 fn marked(driver: &dyn Driver, outputs: Option<ValueMap>) -> Option<ValueMap> {

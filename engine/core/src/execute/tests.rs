@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use phx_model::driver::Registry;
 use phx_model::error::ErrorKind;
-use phx_model::schema::{Identity, Schema};
-use phx_model::state::{Change, Entry, State};
+use phx_model::schema::{Field, Identity, Kind, Schema};
+use phx_model::state::{Change, Deposed, Entry, ProviderKey, Record, State};
 use phx_model::store::{Store, StoreError};
 use phx_model::{Expr, Value};
 use phx_state::MemoryStore;
 
 use crate::engine::{Engine, EngineError, Interrupt, Report, RunOptions, Settings};
 use crate::events::{Event, RunResult, StepOp};
-use crate::planner::tests_support::{ProgramBuilder, THING, UNIQUE};
+use crate::planner::tests_support::{FIELD, ProgramBuilder, THING, UNIQUE, copy};
 
 mod sim;
 
@@ -326,6 +326,37 @@ async fn what_was_perhaps_renamed_is_looked_for_under_both_names() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_change_with_a_new_name_in_it_what_cannot_be_read_is_sent_again() {
+    static RENAMED: Schema = Schema {
+        unique: &["size"],
+        fields: &[
+            Field { name: "name", replace: true, ..FIELD },
+            Field { name: "size", kind: Kind::Int, ..FIELD },
+            Field { name: "key", write_only: true, ..FIELD },
+        ],
+        ..copy(&THING)
+    };
+    let mut w = World::new();
+    w.schema = &RENAMED;
+    w.cloud.lock().unwrap().found_by_size = true;
+    w.p.add("a", &[]);
+    w.p.get("a").schema = &RENAMED;
+    for n in [1, 2] {
+        w.p.set("a", "size", int(n)).set("a", "key", int(n));
+        if n == 2 {
+            w.fault("update", "a", &[Fault::LoseAnswer; 3]);
+        }
+        w.up().await;
+    }
+    assert_eq!(w.state().await.open.len(), 1);
+    w.calls();
+    // The name arrived; of the key nobody can say.
+    assert_eq!(w.up().await.summary.update, 1);
+    assert!(w.calls().contains(&"update a".to_owned()));
+    w.assert_converged().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn replacements_go_in_their_order_and_keep_the_old_object_if_the_new_one_fails() {
     let mut w = World::new();
     w.p.add("a", &[]);
@@ -573,6 +604,18 @@ async fn what_the_cloud_cannot_find_again_is_asked_about_and_an_import_is_an_ans
     w.p.get("a").options.import = Some("obj-1".into());
     w.up().await;
     w.assert_converged().await;
+    // The option has stayed in the program, and does not speak of the object that takes the place of that one.
+    w.p.set("a", "name", Expr::Literal(Value::String("a2".into())));
+    w.fault("create", "a2", &[Fault::LoseAnswer]);
+    assert_eq!(w.up().await.result, RunResult::Failed);
+    w.calls();
+    assert!(matches!(w.try_up().await, Err(EngineError::Unsettled(v)) if v.len() == 1));
+    assert!(w.calls().is_empty());
+    w.p.get("a").options.import = Some("obj-2".into());
+    w.up().await;
+    assert_eq!(w.state().await.resources[&w.p.urn("a")].id, "obj-2");
+    assert_eq!(w.objects(), ["a2"]);
+    w.assert_converged().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -586,6 +629,75 @@ async fn an_object_is_adopted_and_brought_to_what_is_wanted() {
     let report = w.up().await;
     assert_eq!((report.result, report.summary.adopt), (RunResult::Succeeded, 1));
     assert_eq!(w.calls(), ["read 1", "update a"]);
+    w.assert_converged().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_program_keeps_secret_of_an_adopted_object_is_never_written_in_the_open() {
+    let mut w = World::new();
+    let fields = [("name", Value::String("a".into())), ("zone", Value::String("hunter2".into()))].into();
+    w.cloud.lock().unwrap().objects.insert("theirs".into(), fields);
+    w.p.add("a", &[]);
+    w.p.set("a", "zone", Expr::Secret(Box::new(Expr::Literal(Value::String("hunter2".into())))));
+    w.p.set("a", "size", int(2));
+    w.p.get("a").options.import = Some("theirs".into());
+    let (plan, saved) = w.engine().preview_to_save(&w.p.program, &w.options).await.unwrap();
+    assert!(!format!("{plan:?}").contains("hunter2"));
+    assert!(saved.has_secrets(), "what was seen of it is to be sealed");
+    // The store refuses secrets that nobody has sealed, so this is as far as it goes.
+    assert!(matches!(w.try_up().await, Err(EngineError::Store(StoreError::Unwritable { .. }))));
+    assert!(!format!("{:?}", w.store.journal(&w.p.program.stack)).contains("hunter2"));
+    assert_eq!(w.calls(), ["read 1", "read 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_object_that_has_become_the_resources_own_is_not_deleted() {
+    let mut w = World::new();
+    w.p.add("a", &[]);
+    w.up().await;
+    let old_one = |w: &World, state: &State, place: &str| {
+        let own = state.resources[&w.p.urn("a")].clone();
+        let record = Record { provider: ProviderKey(place.into()), ..own };
+        let mut state = state.clone();
+        state.deposed.push_back(Deposed { urn: w.p.urn("a"), record });
+        w.store.put(&w.p.program.stack, state);
+    };
+    let state = w.state().await;
+    old_one(&w, &state, "");
+    w.calls();
+    assert_eq!(w.up().await.result, RunResult::Succeeded);
+    assert_eq!(w.calls(), ["read 2"]);
+    w.assert_converged().await;
+    // One that has the same id in another place is another one: that is deleted there, and the record of the own one stays.
+    let state = w.state().await;
+    old_one(&w, &state, "elsewhere");
+    w.calls();
+    assert_eq!(w.up().await.result, RunResult::Succeeded);
+    assert_eq!(w.calls(), ["read 1", "read 1", "delete a"]);
+    let state = w.state().await;
+    assert!(state.deposed.is_empty() && state.resources[&w.p.urn("a")].provider.is_home());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_export_of_what_is_not_finished_keeps_its_value() {
+    let mut w = World::new();
+    w.p.add("a", &[]);
+    let grade = w.p.output("a", "grade");
+    w.p.program.exports.insert("grade".into(), grade);
+    w.cloud.lock().unwrap().in_two_steps = true;
+    w.fault("finish", "a", &[Fault::Refuse]);
+    let report = w.up().await;
+    assert_eq!(report.result, RunResult::Failed);
+    assert!(!report.outputs.contains_key("grade"), "nobody knows yet what it will be: {:?}", report.outputs);
+    assert_eq!(w.up().await.outputs["grade"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verb_may_take_for_ever() {
+    let mut w = World::new();
+    w.p.add("a", &[]);
+    w.p.get("a").options.timeouts.create = Some(Duration::MAX);
+    assert_eq!(w.up().await.result, RunResult::Succeeded);
     w.assert_converged().await;
 }
 

@@ -18,7 +18,8 @@ use crate::planner;
 /// The program's resources by name.
 pub(super) type Index<'a> = std::collections::HashMap<&'a Urn, &'a Declared>;
 
-/// The outputs that are recorded. An output that the type has and the object hasn't is null.
+/// The outputs that are recorded. An output that the type has and the object hasn't is null, once the object is finished: what is not may still
+/// get it.
 pub(super) struct Recorded<'a> {
     pub(super) state: &'a State,
     pub(super) index: &'a Index<'a>,
@@ -29,6 +30,9 @@ impl Env for Recorded<'_> {
         let record = self.state.resources.get(urn)?;
         if let Some(value) = record.outputs.get(output) {
             return Some(value.clone());
+        }
+        if record.incomplete {
+            return None;
         }
         let declared = self.index.get(urn)?;
         declared.schema.outputs.iter().any(|o| o.name == output).then_some(Value::Null)

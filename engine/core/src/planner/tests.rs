@@ -1,7 +1,10 @@
-use super::tests_support::{PART, ProgramBuilder, THING, UNIQUE, schemas};
+use super::tests_support::{FIELD, PART, ProgramBuilder, THING, UNIQUE, copy, schemas};
 use super::*;
 use crate::schedule::{Work, schedule};
-use phx_model::Expr;
+use phx_model::driver::Observed;
+use phx_model::schema::Field;
+use phx_model::state::Deposed;
+use phx_model::{Check, Expr};
 
 fn int(n: i64) -> Expr {
     Expr::Literal(Value::Int(n))
@@ -304,6 +307,176 @@ fn the_hash_tells_programs_apart_and_knows_no_secret() {
     assert_eq!(first, program_hash(&p.program));
     p.set("a", "size", int(1));
     assert_ne!(first, program_hash(&p.program));
+}
+
+#[test]
+fn the_hash_knows_what_is_checked_and_what_secrets_are_made_from() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]);
+    let secret = |of: Expr| Expr::Secret(Box::new(of));
+    let mut with = |of: Expr| {
+        p.set("b", "zone", secret(of));
+        program_hash(&p.program)
+    };
+    assert_eq!(with(text("one")), with(text("two")), "values do not enter it");
+    let of = |output: &str| Expr::Ref { urn: ProgramBuilder::new().urn("a"), output: output.to_owned() };
+    assert_ne!(with(of("id")), with(of("version")), "references do");
+    let unchecked = program_hash(&p.program);
+    let check = phx_model::check::DeclaredCheck { name: "up".to_owned(), check: Check::dns("example.com").into() };
+    p.program.checks.push(check);
+    assert_ne!(unchecked, program_hash(&p.program));
+}
+
+#[test]
+fn an_export_that_becomes_a_secret_is_not_shown_as_it_was() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    p.program.exports.insert("key".into(), Expr::Secret(Box::new(text("hunter2"))));
+    let mut state = p.applied();
+    state.outputs.insert("key", Value::String("hunter2".into()));
+    let plan = p.plan(&state).unwrap();
+    assert!(plan.outputs.contains_key("key") && !format!("{plan:?}{}", plan.to_json()).contains("hunter2"), "{plan:?}");
+    assert_eq!(p.plan(&State::empty("l")).unwrap().outputs["key"].0, Value::Null);
+}
+
+/// A plan that may adopt what was seen of these resources.
+fn adopting(p: &ProgramBuilder, state: &State, seen: &[(&str, Observed)]) -> Result<Plan, PlanError> {
+    let adoptable: BTreeMap<Urn, Read> =
+        seen.iter().map(|(name, seen)| (p.urn(name), Read::Present(seen.clone()))).collect();
+    let (gone, options) = (BTreeMap::new(), PlanOptions::default());
+    plan(&PlanInput { program: &p.program, state, gone: &gone, adoptable: &adoptable, options: &options })
+}
+
+fn seen(id: &str, fields: &str) -> Observed {
+    let fields = serde_json::from_str(fields).unwrap();
+    Observed { fields, outputs: [("id", Value::String(id.into()))].into() }
+}
+
+#[test]
+fn objects_that_refer_to_each_other_are_adopted_at_once() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).add("b", &[]);
+    let reference = p.output("a", "id");
+    p.set("b", "zone", reference);
+    for name in ["a", "b"] {
+        p.get(name).options.import = Some(format!("id-{name}"));
+    }
+    let state = State::empty("l");
+    let there = |zone: &str| {
+        let b = format!(r#"{{"name":"b","zone":"{zone}"}}"#);
+        adopting(&p, &state, &[("a", seen("id-a", r#"{"name":"a"}"#)), ("b", seen("id-b", &b))])
+    };
+    let plan = there("id-a").unwrap();
+    assert_eq!(ops(&plan), [("a".into(), Op::Adopt), ("b".into(), Op::Adopt)]);
+    assert!(plan.steps.iter().all(|step| step.diff.is_empty()), "{plan:?}");
+    assert!(matches!(there("id-x"), Err(PlanError::AdoptedDiffers { .. })));
+}
+
+#[test]
+fn an_object_is_one_resources_only() {
+    let mut old = ProgramBuilder::new();
+    old.add("old", &[]);
+    let mut state = old.applied();
+    // The resource has got another name. To adopt its object for the new one and delete it for the old one would be the end of it.
+    let mut p = ProgramBuilder::new();
+    p.add("new", &[]).set("new", "name", text("old"));
+    p.get("new").options.import = Some("id-old".into());
+    let there = || seen("id-old", r#"{"name":"old"}"#);
+    let error = adopting(&p, &state, &[("new", there())]).unwrap_err();
+    assert!(matches!(&error, PlanError::AdoptedTwice { other, .. } if *other == old.urn("old")), "{error}");
+    assert!(error.to_string().contains("alias"), "{error}");
+    // What is let go is free.
+    state.resources.get_mut(&old.urn("old")).unwrap().retain = true;
+    let plan = adopting(&p, &state, &[("new", there())]).unwrap();
+    assert_eq!(ops(&plan), [("new".into(), Op::Adopt), ("old".into(), Op::Forget)]);
+    // Two of one program cannot have it, either.
+    p.add("other", &[]).set("other", "name", text("old"));
+    p.get("other").options.import = Some("id-old".into());
+    let error = adopting(&p, &State::empty("l"), &[("new", there()), ("other", there())]).unwrap_err();
+    assert!(matches!(&error, PlanError::AdoptedTwice { other, .. } if *other == p.urn("new")), "{error}");
+}
+
+#[test]
+fn what_nobody_can_read_does_not_keep_an_object_from_being_adopted() {
+    static SHUT: Schema = Schema {
+        fields: &[
+            Field { name: "name", replace: true, ..FIELD },
+            Field { name: "key", replace: true, secret: true, write_only: true, ..FIELD },
+        ],
+        ..copy(&THING)
+    };
+    let mut p = ProgramBuilder::new();
+    p.add_as(&SHUT, "a", &[]).set("a", "key", Expr::Secret(Box::new(text("hunter2"))));
+    p.get("a").options.import = Some("id-a".into());
+    let plan = adopting(&p, &State::empty("l"), &[("a", seen("id-a", r#"{"name":"a"}"#))]).unwrap();
+    let step = &plan.steps[0];
+    assert_eq!((step.op, step.diff.len()), (Op::Adopt, 0), "{step:?}");
+    assert!(step.reasons.iter().any(|why| why.starts_with("key cannot be read")), "{step:?}");
+    let adopted = step.adopted.as_ref().unwrap();
+    assert_eq!(adopted.inputs["key"], Value::String("hunter2".into()).secret());
+}
+
+#[test]
+fn what_differs_about_an_object_to_adopt_is_named_and_secrets_are_not_shown() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]).set("a", "name", Expr::Secret(Box::new(text("mine"))));
+    p.get("a").options.import = Some("id-a".into());
+    let error = adopting(&p, &State::empty("l"), &[("a", seen("id-a", r#"{"name":"hunter2"}"#))]).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("name is (secret)") && !said.contains("hunter2") && !said.contains("mine"), "{said}");
+}
+
+#[test]
+fn an_alias_names_a_resource_of_the_same_type() {
+    let mut old = ProgramBuilder::new();
+    old.add("old", &[]);
+    let mut p = ProgramBuilder::new();
+    p.add_as(&UNIQUE, "new", &[]);
+    p.get("new").options.aliases.push(old.urn("old").to_string());
+    let error = renames(&p.program, &old.applied()).unwrap_err();
+    assert!(matches!(error, PlanError::Alias { .. }) && error.to_string().contains("test:unit:Unique"), "{error}");
+    assert_eq!(renames(&p.program, &State::empty("l")), Ok(Vec::new()), "of what there is nothing, nothing is lost");
+}
+
+#[test]
+fn what_a_replacement_was_to_leave_in_the_cloud_is_left_by_the_next_run_too() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    let mut state = p.applied();
+    let record = Record { id: "old-a".into(), retain: true, ..Record::default() };
+    state.deposed.push_back(Deposed { urn: p.urn("a"), record });
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(ops(&plan), [("a".into(), Op::Same), ("a".into(), Op::Forget)]);
+    assert_eq!(run(&p, &state, &plan), ["forget a"]);
+}
+
+#[test]
+fn a_name_changes_hands_though_a_dependent_goes_over_to_the_new_object() {
+    let with = |name: &str| {
+        let mut p = ProgramBuilder::new();
+        p.add_as(&UNIQUE, name, &[]).add("user", &[]).set(name, "size", int(7));
+        let uses = Expr::Map([("uses".to_owned(), p.output(name, "id"))].into());
+        p.set("user", "tags", uses);
+        p
+    };
+    let (state, p) = (with("old").applied(), with("new"));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(run(&p, &state, &plan), ["delete old", "create new", "update user"]);
+}
+
+#[test]
+fn a_name_that_an_old_object_still_has_is_given_up_before_it_is_taken_again() {
+    let mut p = ProgramBuilder::new();
+    p.add_as(&UNIQUE, "a", &[]);
+    p.set("a", "size", int(2));
+    let mut state = p.applied();
+    let record = Record { id: "old-a".into(), inputs: [("size", Value::Int(1))].into(), ..Record::default() };
+    state.deposed.push_back(Deposed { urn: p.urn("a"), record });
+    // Back to the name from before.
+    p.set("a", "size", int(1)).set("a", "name", text("other"));
+    let plan = p.plan(&state).unwrap();
+    assert_eq!(op(&plan, "a"), CREATE_FIRST);
+    assert_eq!(run(&p, &state, &plan), ["delete a", "create a", "delete a"]);
 }
 
 #[test]
