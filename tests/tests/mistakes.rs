@@ -63,6 +63,8 @@ fn unknown_stacks_and_missing_files_are_named() {
     let case = Case::new();
     case.refused(&["up", "--stack", "qa", "--yes"], 1, &["qa", "dev", "prod", "staging"]);
     case.refused(&["up", "--stack", "../etc", "--yes"], 1, &["../etc"]);
+    // A slip in the folder's name does not lead to the project around it.
+    case.refused(&["-C", "stakcs", "up", "--stack", "dev", "--yes"], 1, &["stakcs"]);
     std::fs::remove_file(case.project.path().join("phx.toml")).expect("removed");
     case.refused(UP, 1, &["phx.toml"]);
 }
@@ -72,6 +74,25 @@ fn wrong_usage_exits_with_64() {
     let case = Case::new();
     case.refused(&["upp"], 64, &["upp"]);
     case.refused(&["up", "--no-such-flag"], 64, &["--no-such-flag"]);
+    case.refused(&["check", "--permissions", "--orphans"], 64, &["--operation drift"]);
+}
+
+#[test]
+fn whoever_reads_may_stop_reading() {
+    let project = Project::network();
+    for arguments in [&["completions", "bash"][..], &["schema"], &["schema", "--json"], &["help"]] {
+        let mut child = project
+            .command(arguments)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // As `| head -0`: nobody reads any of it.
+        drop(child.stdout.take());
+        let said = Said::from(child.wait_with_output().expect("the program ends"));
+        assert!([0, 1].contains(&said.code()), "{arguments:?}: {said:?}");
+        assert_eq!(said.err, "", "{arguments:?}");
+    }
 }
 
 #[test]
@@ -104,6 +125,10 @@ fn a_damaged_checkpoint_is_named_and_a_newer_format_is_left_unharmed() {
     let said = on_moto.run(UP);
     assert_eq!(said.code(), 1, "{said:?}");
     assert!(said.err.contains("damaged") && said.err.contains("hint"), "{}", said.err);
+    // It hides none of the others.
+    let listed = on_moto.run(&["stack", "list"]);
+    assert!(listed.code() == 1 && listed.out.contains("staging"), "{listed:?}");
+    assert!(listed.err.contains("reading the stack dev") && listed.err.contains("damaged"), "{}", listed.err);
     std::fs::write(&checkpoint, &whole).expect("written");
 
     let head = stack.join("head.json");
@@ -118,6 +143,53 @@ fn a_damaged_checkpoint_is_named_and_a_newer_format_is_left_unharmed() {
     assert!(said.err.contains("99"), "{}", said.err);
     assert_eq!(std::fs::read_to_string(&head).expect("the head"), newer, "left unharmed");
     drop(case);
+}
+
+#[test]
+fn a_place_in_which_the_stacks_objects_are_not_is_refused() {
+    let moto = Emulator::moto();
+    let project = Project::copy("examples/scale").on(&moto);
+    let run = |project: &Project, arguments: &[&str]| project.run(&[arguments, &["--stack", "n20"]].concat());
+    assert_eq!(run(&project, &["up", "--yes"]).code(), 0);
+    let all = |project: &Project| (moto.inventory(), run(project, &["state", "list", "--json"]).out);
+    let before = all(&project);
+
+    // Another region: everything would be taken for gone, forgotten, and made anew beside what there is.
+    project.edit("n20.toml", "region = \"us-west-2\"", "region = \"us-east-1\"");
+    for arguments in [
+        &["preview"][..],
+        &["up", "--yes"],
+        &["up", "--yes", "--refresh=false"],
+        &["refresh"],
+        &["destroy", "--yes"],
+        &["drift"],
+    ] {
+        let said = run(&project, arguments);
+        assert_eq!(said.code(), 1, "{arguments:?}: {said:?}");
+        for word in ["us-west-2", "its region is now us-east-1", "n20.toml", "hint"] {
+            assert!(said.err.contains(word), "{arguments:?} does not say {word:?}:\n{}", said.err);
+        }
+    }
+    assert_eq!(all(&project), before);
+    project.edit("n20.toml", "region = \"us-east-1\"", "region = \"us-west-2\"");
+    assert_eq!(run(&project, &["preview", "--detailed-exitcode"]).code(), 0);
+
+    // Credentials of another account, where the stack's file names none.
+    let role = ["--role-arn", "arn:aws:iam::210987654321:role/phx", "--role-session-name", "test"];
+    let session = moto.aws(&[&["sts", "assume-role"][..], &role].concat());
+    let of = |name: &str| session["Credentials"][name].as_str().expect("credentials").to_owned();
+    let other = project
+        .with("AWS_ACCESS_KEY_ID", of("AccessKeyId"))
+        .with("AWS_SECRET_ACCESS_KEY", of("SecretAccessKey"))
+        .with("AWS_SESSION_TOKEN", of("SessionToken"));
+    for arguments in [&["up", "--yes"][..], &["refresh"], &["destroy", "--yes"]] {
+        let said = run(&other, arguments);
+        assert_eq!(said.code(), 1, "{arguments:?}: {said:?}");
+        for word in ["in the AWS account 123456789012", "AWS_PROFILE"] {
+            assert!(said.err.contains(word), "{arguments:?} does not say {word:?}:\n{}", said.err);
+        }
+    }
+    assert_eq!(all(&other), before);
 }
 
 #[test]

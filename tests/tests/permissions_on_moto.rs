@@ -189,4 +189,11 @@ fn check_alone_calls_nobody() {
     project.edit("n20.toml", "cells = \"twenty\"", "cells = 1");
     let policy = project.ok(&["check", "--permissions", "--refresh=false", "--stack", "n20"]).json();
     assert!(policy.to_string().contains("arn:aws:iam::*:role/scale-0"), "{policy:#}");
+    // Looking for orphans takes more than looking for drift.
+    let drift = ["check", "--permissions", "--refresh=false", "--stack", "n20", "--operation", "drift"];
+    let orphans = actions(&project.ok(&[&drift[..], &["--orphans"]].concat()));
+    assert!(orphans.is_superset(&actions(&project.ok(&drift))), "{orphans:?}");
+    for action in ["tag:GetResources", "iam:GetAccountAuthorizationDetails"] {
+        assert!(orphans.contains(action), "{action}: {orphans:?}");
+    }
 }

@@ -1,13 +1,15 @@
 //! The IAM policy with which a plan can be carried out, and nothing else.
 //!
-//! [`for_plan`] says which actions that takes, from [`phx_aws::permissions`]' tables of the types; [`policies`](phx_aws::permissions::policies)
-//! makes documents of them. Both are pure: whoever has a program, a state and a plan needs no access to AWS.
+//! [`for_plan`] says which actions that takes, from [`phx_aws::permissions`]' tables of the types, and [`for_orphans`] what it takes to look for
+//! objects that no state knows; [`policies`](phx_aws::permissions::policies) makes documents of them. All are pure: whoever has a program, a state
+//! and a plan needs no access to AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use phx_aws::permissions::{Grant, Place, Use, Verb, arn, grants, grants_for_lookups};
 use phx_engine::graph::{Graph, GraphError};
 use phx_engine::{Op, Plan};
+use phx_model::check::{Probe, Target};
 use phx_model::expr::Env;
 use phx_model::state::{Change, ProviderKey, Record, State};
 use phx_model::{Program, Provider, Urn, Value, ValueMap};
@@ -21,9 +23,17 @@ pub enum Operation {
     Destroy,
     /// Everything is read, and nothing changed.
     Drift,
+    /// The program's checks are made, and nothing else.
+    Verify,
     /// Whatever the types of the program may ever need.
     All,
 }
+
+/// What looking for orphans asks of AWS beside reading the objects that it finds: the tagging API tells of most services' objects, IAM of its roles
+/// and users.
+const ORPHANS: [&str; 2] = ["tag:GetResources", "iam:GetAccountAuthorizationDetails"];
+/// The same where the binary has the type: the tagging API tells nothing of these.
+const ORPHAN_GROUPS: (&str, &str) = ("aws:autoscaling:Group", "autoscaling:DescribeAutoScalingGroups");
 
 /// What a policy is made from.
 #[derive(Clone, Copy, Debug)]
@@ -57,10 +67,15 @@ pub fn for_plan(operation: Operation, basis: &Basis<'_>) -> Result<BTreeSet<Gran
     let mut used = match operation {
         Operation::Up | Operation::Destroy => basis.plan.map(|plan| known.of_plan(plan)).unwrap_or_default(),
         Operation::Drift => known.everywhere(&[Verb::Read], false),
+        Operation::Verify => Vec::new(),
         Operation::All => known.everywhere(&Verb::ALL, true),
     };
-    if operation != Operation::Drift {
+    if !matches!(operation, Operation::Drift | Operation::Verify) {
         used.extend(known.left_open());
+    }
+    // An `up` makes them in the end.
+    if matches!(operation, Operation::Up | Operation::Verify | Operation::All) {
+        used.extend(known.checked());
     }
     // Names are looked up in what is not used as well.
     used.extend(known.everywhere(&[], false));
@@ -68,6 +83,40 @@ pub fn for_plan(operation: Operation, basis: &Basis<'_>) -> Result<BTreeSet<Gran
     let mut found = grants(&uses);
     found.extend(known.roles(&used));
     found.extend(grants_for_lookups(basis.home.account.as_deref(), basis.lookups.iter().map(String::as_str)));
+    Ok(found)
+}
+
+/// What looking for the stack's orphans needs, beside what [`Operation::Drift`] does: finding what bears its mark, and reading whole what is found
+/// of the stack's types, since deleted objects are told of for a while.
+pub fn for_orphans(basis: &Basis<'_>) -> Result<BTreeSet<Grant>, GraphError> {
+    let (known, home) = (Known::new(basis)?, ProviderKey::default());
+    let mut kinds: BTreeSet<(&str, &ProviderKey)> = BTreeSet::new();
+    let declared = basis.program.into_iter().flat_map(|program| &program.resources);
+    kinds.extend(declared.map(|declared| (declared.schema.type_name, &declared.options.provider)));
+    let mut places: BTreeSet<&ProviderKey> = BTreeSet::new();
+    if let Some(state) = basis.state {
+        kinds.extend(state.resources.iter().map(|(urn, record)| (urn.type_name(), &record.provider)));
+        places.extend(state.places().into_iter().chain(state.providers.keys()));
+    }
+    places.extend(kinds.iter().map(|(_, key)| *key).chain([&home]));
+    let used: Vec<Used> = kinds.iter().map(|(type_name, key)| known.whole(type_name, key)).collect();
+    let uses: Vec<Use<'_>> = used.iter().map(Used::as_use).collect();
+    let mut found = grants(&uses);
+    found.extend(known.roles(&used));
+    let (groups, action) = ORPHAN_GROUPS;
+    let has_groups = phx_aws::schemas().iter().any(|schema| schema.type_name == groups);
+    for place in places.into_iter().map(|key| known.place(key)) {
+        for action in ORPHANS.into_iter().chain(has_groups.then_some(action)) {
+            found.insert(Grant {
+                account: place.account.clone(),
+                type_name: "orphans".to_owned(),
+                verb: Verb::Read,
+                action: action.to_owned(),
+                resources: BTreeSet::from(["*".to_owned()]),
+                conditions: BTreeMap::new(),
+            });
+        }
+    }
     Ok(found)
 }
 
@@ -201,6 +250,37 @@ impl<'a> Known<'a> {
         used
     }
 
+    /// An object of which nothing is known but its type and its place, read whole.
+    fn whole(&self, type_name: &str, key: &ProviderKey) -> Used {
+        let schema = phx_aws::schemas().into_iter().find(|schema| schema.type_name == type_name);
+        let fields = schema.into_iter().flat_map(|schema| schema.fields);
+        Used {
+            type_name: type_name.to_owned(),
+            place: self.place(key),
+            id: None,
+            fields: fields.map(|field| (field.name, Value::Unknown)).collect(),
+            verbs: vec![Verb::Read],
+            touched: None,
+            everything: true,
+        }
+    }
+
+    /// The objects that the program's checks read: its own, and existing ones.
+    fn checked(&self) -> Vec<Used> {
+        let mut used = Vec::new();
+        for declared in self.basis.program.into_iter().flat_map(|program| &program.checks) {
+            let Probe::Object { target, .. } = &declared.check.probe else { continue };
+            used.push(match target {
+                Target::Resource(urn) => self.used(urn, &[Verb::Read]),
+                Target::Existing { type_name, id, provider } => {
+                    let id = id.eval(self).ok().filter(|id| !id.has_secret());
+                    Used { id: id.and_then(|id| id.as_str().map(str::to_owned)), ..self.whole(type_name, provider) }
+                }
+            });
+        }
+        used
+    }
+
     /// What an earlier run has left open is settled first: found again, finished, deleted.
     fn left_open(&self) -> Vec<Used> {
         let open = self.basis.state.into_iter().flat_map(|state| state.open.values());
@@ -284,4 +364,78 @@ impl Env for Known<'_> {
 
 fn first_part(path: &str) -> &str {
     path.split(['.', '[']).next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use phx_aws::logs::LogGroup;
+    use phx_model::config::ConfigSource;
+    use phx_model::urn::StackName;
+    use phx_model::{Check, Stack};
+
+    use super::*;
+
+    /// A program that makes a log group, and checks it and one that is there already.
+    fn program() -> Program {
+        let name = |text| StackName::new(text).unwrap();
+        let stack = Stack::new(name("p"), name("s"), ConfigSource::default(), BTreeMap::new());
+        let own = stack.add("own", LogGroup::new("/own")).unwrap();
+        stack.verify("own", Check::resource(&own)).unwrap();
+        stack.verify("theirs", Check::existing::<LogGroup>("/theirs")).unwrap();
+        stack.verify("name", Check::dns("api.example.com")).unwrap();
+        stack.finish()
+    }
+
+    /// The actions of grants, each with what it is about.
+    fn actions(grants: &BTreeSet<Grant>) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut actions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for grant in grants {
+            actions.entry(&grant.action).or_default().extend(grant.resources.iter().map(String::as_str));
+        }
+        actions
+    }
+
+    #[test]
+    fn what_checks_read_is_permitted_and_nothing_else() {
+        let (program, lookups) = (program(), BTreeSet::new());
+        let home = Place::new(Some("123456789012".into()), Some("us-west-2".into()));
+        let basis = Basis { program: Some(&program), state: None, plan: None, lookups: &lookups, home: &home };
+        let verify = for_plan(Operation::Verify, &basis).unwrap();
+        assert!(verify.iter().all(|grant| grant.verb == Verb::Read), "{verify:?}");
+        let said = actions(&verify);
+        assert!(said.contains_key("logs:DescribeLogGroups"), "{said:?}");
+        // Of the existing one only its id is known, and which field that is depends on the type.
+        assert!(said["logs:ListTagsForResource"].contains("*"), "{said:?}");
+        // An `up` makes the checks, too, whatever its plan says.
+        assert!(for_plan(Operation::Up, &basis).unwrap().is_superset(&verify));
+        assert!(for_plan(Operation::All, &basis).unwrap().is_superset(&verify));
+        let without = Program { checks: Vec::new(), ..program.clone() };
+        let basis = Basis { program: Some(&without), ..basis };
+        assert!(for_plan(Operation::Verify, &basis).unwrap().is_empty());
+    }
+
+    #[test]
+    fn looking_for_orphans_takes_more_than_drift_and_changes_nothing() {
+        let (program, lookups) = (program(), BTreeSet::new());
+        let home = Place::new(Some("123456789012".into()), Some("us-west-2".into()));
+        let basis = Basis { program: Some(&program), state: None, plan: None, lookups: &lookups, home: &home };
+        let orphans = for_orphans(&basis).unwrap();
+        assert!(orphans.iter().all(|grant| grant.verb == Verb::Read), "{orphans:?}");
+        let said = actions(&orphans);
+        for action in
+            ["tag:GetResources", "iam:GetAccountAuthorizationDetails", "autoscaling:DescribeAutoScalingGroups"]
+        {
+            assert!(said[action].contains("*"), "{action}: {said:?}");
+        }
+        assert!(said["logs:ListTagsForResource"].contains("*"), "whatever its name: {said:?}");
+        // In every account that something lies in.
+        let accounts = |program: &Program| -> BTreeSet<Option<String>> {
+            let basis = Basis { program: Some(program), ..basis };
+            for_orphans(&basis).unwrap().into_iter().map(|grant| grant.account).collect()
+        };
+        assert_eq!(accounts(&program), [Some("123456789012".to_owned())].into());
+        let mut spread = program.clone();
+        spread.resources[0].options.provider = ProviderKey("210987654321/eu-west-1@there".into());
+        assert_eq!(accounts(&spread), [Some("123456789012".to_owned()), Some("210987654321".to_owned())].into());
+    }
 }

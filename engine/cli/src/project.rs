@@ -265,6 +265,8 @@ impl Project {
     pub fn find(start: &Path) -> Result<Self, ProjectError> {
         let unreadable = |error| ProjectError::Unreadable { file: shown(start), error };
         let whole = std::path::absolute(start).map_err(unreadable)?;
+        // A slip in `-C DIR` must not lead to the project of a folder above.
+        std::fs::metadata(&whole).map_err(|error| ProjectError::Unreadable { file: shown(&whole), error })?;
         let around =
             [whole.clone(), whole.join("stacks")].into_iter().chain(whole.ancestors().skip(1).map(Path::to_owned));
         for dir in around {
@@ -273,9 +275,6 @@ impl Project {
                 Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {}
                 Err(error) => return Err(ProjectError::Unreadable { file: shown(&dir.join(PROJECT_FILE)), error }),
             }
-        }
-        if let Err(error) = std::fs::metadata(&whole) {
-            return Err(ProjectError::Unreadable { file: shown(&whole), error });
         }
         Err(ProjectError::NotFound { start: shown(&whole) })
     }
@@ -463,6 +462,9 @@ mod tests {
           hint: `phx new` makes a project; `-C DIR` names the folder of one
         ");
         insta::assert_snapshot!(said(&dir, &at("nowhere").unwrap_err()), @r"DIR/nowhere cannot be read: No such file or directory (os error 2)");
+        // Not even where a project lies above.
+        assert!(matches!(at("stacks/nowhere"), Err(ProjectError::Unreadable { .. })));
+        assert!(at("stacks/phx.toml").is_ok(), "a file of the project's is as good as its folder");
     }
 
     #[test]

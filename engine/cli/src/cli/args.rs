@@ -179,6 +179,9 @@ pub(crate) struct Check {
     /// What is to be permitted: what `up` would do now, if nothing is said
     #[arg(long, value_enum, requires = "permissions")]
     pub(crate) operation: Option<Purpose>,
+    /// With `--operation drift` or `all`: what looking for orphans takes as well
+    #[arg(long, requires = "permissions")]
+    pub(crate) orphans: bool,
     #[command(flatten)]
     pub(crate) refreshing: Refreshing,
 }
@@ -192,6 +195,8 @@ pub(crate) enum Purpose {
     Destroy,
     /// Reading everything
     Drift,
+    /// The program's checks
+    Verify,
     /// Whatever the program's types may ever need
     All,
 }
@@ -203,6 +208,7 @@ impl Purpose {
             Self::Up => "up",
             Self::Destroy => "destroy",
             Self::Drift => "drift",
+            Self::Verify => "verify",
             Self::All => "all",
         }
     }
@@ -532,6 +538,8 @@ mod tests {
             "verify --json",
             "check",
             "check --permissions --operation all --refresh=false",
+            "check --permissions --operation verify",
+            "check --permissions --operation drift --orphans",
         ] {
             assert!(parse(line).unwrap().command.needs_program(), "{line}");
         }
@@ -575,6 +583,7 @@ mod tests {
             "state",
             "preview -v -q",
             "check --operation up",
+            "check --orphans",
             "up --plan p --target a",
             "up --plan p --refresh=false",
             "up --plan p --replace a",

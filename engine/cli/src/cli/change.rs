@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
+use futures::FutureExt as _;
 use phx_engine::Plan;
 use phx_engine::engine::{Engine, EngineError, Interrupt, Report, RunOptions};
 use phx_engine::events::RunResult;
@@ -78,14 +79,23 @@ async fn ready(
     };
     let interrupt = Interrupt::new();
     interrupt::listen(&interrupt, wanted.changing)?;
-    if !phx_state::needs_aws(&store.location()) {
+    let known = match phx_state::needs_aws(&store.location()) {
+        true => None,
         // A state that cannot be read is told of before anything is asked of AWS.
-        store.load(&stack.name).await?;
-    }
+        false => Some(store.load(&stack.name).await?),
+    };
+    let checks = async {
+        cloud::check_account(&cloud, &stack, wanted.changing).await?;
+        let state = match known {
+            Some(state) => state,
+            None => store.load(&stack.name).await?,
+        };
+        cloud::check_place(&cloud, &stack, state.as_ref(), wanted.changing).await
+    };
     tokio::select! {
         biased;
         () = interrupt.draining() => return Err(anyhow!(EngineError::Interrupted)),
-        checked = cloud::check_account(&cloud, &stack, wanted.changing) => checked?,
+        checked = checks => checked?,
     }
     let reporter = Arc::new(Reporter::new(cx.ui.clone(), cloud.aws.clone(), wanted.changing));
     let registry = wiring::registry(&cloud.aws);
@@ -120,9 +130,22 @@ async fn resolve(
     }
     let mut known: BTreeSet<Urn> = program.into_iter().flat_map(|p| &p.resources).map(|d| d.urn.clone()).collect();
     if let Some(state) = store.load(&stack.name).await? {
+        // What an earlier run has left open may be there, too.
+        known.extend(state.open.into_values().map(|intent| intent.urn));
+        known.extend(state.deposed.into_iter().map(|deposed| deposed.urn));
         known.extend(state.resources.into_keys());
     }
-    given.iter().map(|text| named(text, &known)).collect()
+    given.iter().map(|text| present(named(text, &known)?, &known)).collect()
+}
+
+/// Refuses what is nowhere, before anything is asked of the cloud.
+fn present(urn: Urn, known: &BTreeSet<Urn>) -> anyhow::Result<Urn> {
+    if known.contains(&urn) {
+        return Ok(urn);
+    }
+    Err(anyhow!(Usage(format!(
+        "{urn} is neither in the program nor in the state\n  hint: `phx state list --json` and `phx preview --json` show the URNs"
+    ))))
 }
 
 /// The one resource that a text names.
@@ -185,7 +208,9 @@ pub(crate) async fn preview(cx: &Context, args: &Preview) -> anyhow::Result<Exit
     let note = paint(DIM, format_args!("({})", notes.join(", ")));
     cx.ui.say(&format!("{}{note}\n", render::plan::plan(&plan, cx.ui.view)));
     if let Some(path) = &args.out {
-        cx.ui.say(&format!("Saved to {0}. `phx up --plan {0}` does exactly this.\n", path.display()));
+        let sandbox = if cx.global.sandbox { " --sandbox" } else { "" };
+        let (file, stack) = (path.display(), &ready.stack.name);
+        cx.ui.say(&format!("Saved to {file}. `phx up --stack {stack}{sandbox} --plan {file}` does exactly this.\n"));
     }
     Ok(if args.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
 }
@@ -283,10 +308,12 @@ async fn finish(
         Err(error) => return Err(anyhow!(error)),
     };
     let failures: Vec<_> = report.failures.iter().map(|f| (&f.urn, f.op, &f.error)).collect();
+    let aborted = ready.options.interrupt.aborting().now_or_never().is_some();
     cx.ui.say(&outcome(
         &Outcome {
             kind,
             result: report.result,
+            aborted,
             summary: report.summary,
             failures: &failures,
             skipped: &report.skipped,
@@ -429,7 +456,10 @@ mod tests {
         let known: BTreeSet<Urn> =
             [urn("aws:ec2:Vpc", "main"), urn("aws:ec2:Subnet", "main"), urn("aws:ec2:Subnet", "net/a")].into();
         assert_eq!(named("net/a", &known).unwrap(), urn("aws:ec2:Subnet", "net/a"));
-        assert_eq!(named("urn:phx:p:dev:a:b:C:x", &known).unwrap().name(), "x");
+        let nowhere = named("urn:phx:p:dev:a:b:C:x", &known).unwrap();
+        assert_eq!(nowhere.name(), "x");
+        assert!(present(urn("aws:ec2:Vpc", "main"), &known).is_ok());
+        assert_eq!(super::super::exit::exit_of(&present(nowhere, &known).unwrap_err()), Exit::Usage);
         for (text, said) in [("main", "several"), ("a", "no resource"), ("urn:phx:p", "expected urn:phx:")] {
             let error = named(text, &known).unwrap_err();
             assert!(error.to_string().contains(said), "{error}");

@@ -12,17 +12,16 @@ use phx_engine::graph::Graph;
 use phx_engine::inputs;
 use phx_model::Program;
 use phx_model::state::ProviderKey;
-use phx_model::store::Store;
 use serde_json::{Value as Json, json};
 
 use super::args::{self, Purpose};
 use super::cloud::{self, Cloud};
-use super::exit::Exit;
+use super::exit::{Exit, Usage};
 use super::interrupt;
 use super::secret;
 use super::ui::Ui;
 use super::wiring::{self, Context, env};
-use crate::permissions::{Basis, Operation, for_plan};
+use crate::permissions::{Basis, Operation, for_orphans, for_plan};
 use crate::project::{Project, StackSettings};
 use crate::render::count;
 use crate::render::style::{DIM, ERROR, clean, paint};
@@ -33,6 +32,11 @@ const OWN: &str = "Phx";
 
 /// `phx check`
 pub(crate) async fn check(cx: &Context, args: &args::Check) -> anyhow::Result<Exit> {
+    if args.orphans && !matches!(args.operation, Some(Purpose::Drift | Purpose::All)) {
+        return Err(anyhow!(Usage(
+            "--orphans is for what `drift --orphans` takes\n  hint: give it with --operation drift, or with all".into()
+        )));
+    }
     let project = cx.project()?;
     let stack = cx.stack(&project)?;
     let (program, cloud) = cx.program(&project, &stack).await?;
@@ -143,7 +147,7 @@ async fn permissions(
                 _ => engine.preview(program, &options).await?,
             })
         }
-        Purpose::Drift | Purpose::All => None,
+        Purpose::Drift | Purpose::Verify | Purpose::All => None,
     };
     let state = store.load(&stack.name).await?;
     let basis = Basis {
@@ -157,10 +161,14 @@ async fn permissions(
         Purpose::Up => Operation::Up,
         Purpose::Destroy => Operation::Destroy,
         Purpose::Drift => Operation::Drift,
+        Purpose::Verify => Operation::Verify,
         Purpose::All => Operation::All,
     };
-    let grants = for_plan(operation, &basis)?;
-    let others = statements(cx, project, stack, &home, store.as_ref()).await?;
+    let mut grants = for_plan(operation, &basis)?;
+    if args.orphans {
+        grants.extend(for_orphans(&basis)?);
+    }
+    let others = statements(cx, project, stack, &home, args.orphans).await?;
     let policies = policies(&grants, home.account.as_deref(), others);
     cloud.close().await?;
     let documents: Vec<&Json> = policies.iter().flat_map(|policy| &policy.documents).collect();
@@ -191,20 +199,32 @@ async fn home(stack: &StackSettings, aws: &Aws, ask: bool) -> anyhow::Result<Pla
     Ok(Place::new(account, region))
 }
 
-/// What phx itself needs beside the program's resources: its state, and the key of its secrets.
+/// What phx itself needs beside the program's resources: its state, and the key of its secrets. Whether an object is an orphan is asked of the states
+/// of `all` the project's stacks.
 async fn statements(
     cx: &Context,
     project: &Project,
     stack: &StackSettings,
     home: &Place,
-    store: &dyn Store,
+    all: bool,
 ) -> anyhow::Result<Vec<Json>> {
     let mut found = Vec::new();
-    if phx_state::needs_aws(&store.location()) {
-        let url = cx.store_of(project, &stack.name)?;
-        let policy: Json = serde_json::from_str(&wiring::open_s3(&url, project).await?.policy())
+    let urls: Vec<String> = match all {
+        true => cx.stores(project).await?.into_iter().map(|(url, _)| url).collect(),
+        false => vec![cx.store_of(project, &stack.name)?],
+    };
+    for (at, url) in urls.iter().filter(|url| phx_state::needs_aws(url)).enumerate() {
+        let policy: Json = serde_json::from_str(&wiring::open_s3(url, project).await?.policy())
             .context("reading the store's policy")?;
-        found.extend(policy["Statement"].as_array().cloned().unwrap_or_default());
+        for mut statement in policy["Statement"].as_array().cloned().unwrap_or_default() {
+            // An id stands once in a document.
+            if at > 0
+                && let Some(sid) = statement["Sid"].as_str().map(|sid| format!("{sid}{}", at + 1))
+            {
+                statement["Sid"] = sid.into();
+            }
+            found.push(statement);
+        }
     }
     if let Some(key) = secret::kms_key(cx, project)? {
         found.push(key_statement(&key, home));

@@ -1,5 +1,5 @@
 //! `phx drift`: what someone else has changed. It takes no lease, needs no program and changes nothing, so it can run at any time, beside an
-//! `up` as well.
+//! `up` as well. What it does need are the types of what the state knows: a driver that was built for fewer services hands over to the program.
 
 mod metrics;
 mod watch;
@@ -23,7 +23,6 @@ use phx_model::urn::StackName;
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 
-use super::args;
 use super::cloud::{self, Cloud};
 use super::exit::{Exit, Usage, describe};
 use super::interrupt;
@@ -31,6 +30,7 @@ use super::reporter::Reporter;
 use super::secret;
 use super::ui::Ui;
 use super::wiring::{self, Context};
+use super::{Role, args, driver};
 use crate::notify::{self, Finding, Kind, Report};
 use crate::project::Project;
 use crate::render;
@@ -47,6 +47,14 @@ pub(crate) async fn drift(cx: &Context, args: &args::Drift) -> anyhow::Result<Ex
         )));
     }
     let project = cx.project()?;
+    // An error is told by the look itself, and so is that a type is not known if the program cannot be built here.
+    if matches!(cx.role, Role::Driver) && lacks_types(cx, &project, args.all).await.unwrap_or(false) {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        match driver::hand_over(cx, &arguments) {
+            Ok(exit) => return Ok(exit),
+            Err(error) => Ui::note(&describe(&error)),
+        }
+    }
     let interrupt = Interrupt::new();
     interrupt::listen(&interrupt, false)?;
     let told = Told::default();
@@ -56,6 +64,27 @@ pub(crate) async fn drift(cx: &Context, args: &args::Drift) -> anyhow::Result<Ex
         Some(interval) => watch::watch(&look, interval).await,
         None => once(&look).await,
     }
+}
+
+/// Whether the stacks that are to be looked at have objects of types that this binary does not know: a driver knows those of the services that it
+/// was built with, and a program's own binary those that it names.
+async fn lacks_types(cx: &Context, project: &Project, all: bool) -> anyhow::Result<bool> {
+    let mut wanted: Vec<(StackName, Arc<dyn Store>)> = Vec::new();
+    if all {
+        for (_, store) in cx.stores(project).await? {
+            wanted.extend(store.stacks().await?.into_iter().map(|name| (name, store.clone())));
+        }
+    } else {
+        wanted.push(cx.known_stack(project).await?);
+    }
+    let known: BTreeSet<&str> = phx_aws::schemas().into_iter().map(|schema| schema.type_name).collect();
+    for (name, store) in wanted {
+        let state = store.load(&name).await?;
+        if state.iter().flat_map(|state| state.resources.keys()).any(|urn| !known.contains(urn.type_name())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// One round, and its end is the command's.
@@ -234,7 +263,13 @@ impl Look<'_> {
             let cloud = cloud.insert(Cloud::open(self.cx, self.project, &settings).await?);
             aws = cloud.aws.clone();
             cloud::check_account(cloud, &settings, false).await?;
-            self.compare(&outcome.stack, &store, &aws, known).await
+            let found = self.compare(&outcome.stack, &store, &aws, known).await?;
+            // That everything is missing may mean that it was looked for in the wrong place.
+            if found.drift.drifted.iter().any(|one| one.kind == DriftKind::Missing) {
+                let state = store.load(&outcome.stack).await?;
+                cloud::check_place(cloud, &settings, state.as_ref(), false).await?;
+            }
+            anyhow::Ok(found)
         };
         outcome.result = found.await.with_context(|| format!("looking for drift in the stack {}", outcome.stack));
         (outcome.elapsed, outcome.api_calls) = (clock.elapsed(), aws.api_calls());
@@ -414,7 +449,7 @@ impl Outcome {
                 DriftKind::Changed => Kind::Changed,
                 DriftKind::Missing => Kind::Missing,
             },
-            fields: d.diff.iter().map(|diff| diff.path.clone()).collect(),
+            fields: notify::fields(d.diff.iter().map(|diff| diff.path.as_str())),
         });
         let orphans = found.and_then(|f| f.orphans.as_ref()).into_iter().flatten().map(|o| Finding {
             urn: String::new(),

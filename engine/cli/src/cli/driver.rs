@@ -26,7 +26,11 @@ pub(crate) fn hand_over(cx: &Context, args: &[OsString]) -> anyhow::Result<Exit>
     // The same search leads the program to the same project; naming its folder says so. What the user said goes last and counts.
     command.arg("-C").arg(&project.dir).args(args.iter().skip(1));
     let error = command.exec();
-    Err(anyhow!(error).context(format!("the program {} cannot be run", shown(&binary))))
+    let hint = match &project.program {
+        ProgramSource::Binary(_) => "\n  hint: `binary` under [program] in phx.toml names it; `package` has it built",
+        ProgramSource::Package { .. } => "",
+    };
+    Err(anyhow!(error).context(format!("the program {} cannot be run{hint}", shown(&binary))))
 }
 
 /// One of cargo's messages, as far as it is of interest here.

@@ -152,11 +152,14 @@ pub(crate) async fn stack(cx: &Context, command: &args::Stack) -> anyhow::Result
 async fn stacks(cx: &Context, project: &Project) -> anyhow::Result<Exit> {
     let stores = cx.stores(project).await?;
     let mut found: BTreeSet<(StackName, usize)> = BTreeSet::new();
-    let mut failed = Vec::new();
+    let (mut failed, mut errors) = (BTreeSet::new(), Vec::new());
     for (at, (_, store)) in stores.iter().enumerate() {
         match store.stacks().await {
             Ok(names) => found.extend(names.into_iter().map(|name| (name, at))),
-            Err(error) => failed.push((at, error)),
+            Err(error) => {
+                failed.insert(at);
+                errors.push(anyhow!(error));
+            }
         }
     }
     for name in project.stacks()? {
@@ -166,7 +169,18 @@ async fn stacks(cx: &Context, project: &Project) -> anyhow::Result<Exit> {
     let (mut json, mut rows) = (Vec::new(), Vec::new());
     for (name, at) in found {
         let Some((url, store)) = stores.get(at) else { continue };
-        if failed.iter().any(|(failed, _)| *failed == at) {
+        // One that cannot be read hides none of the others.
+        let read = match failed.contains(&at) {
+            true => None,
+            false => match futures::future::try_join(store.load(&name), store.history(&name)).await {
+                Ok(read) => Some(read),
+                Err(error) => {
+                    errors.push(anyhow!(error).context(format!("reading the stack {name}")));
+                    None
+                }
+            },
+        };
+        let Some((state, mut history)) = read else {
             json.push(json!({ "name": name, "state": store.location(), "error": true }));
             rows.push([
                 name.to_string(),
@@ -176,10 +190,9 @@ async fn stacks(cx: &Context, project: &Project) -> anyhow::Result<Exit> {
                 store.location(),
             ]);
             continue;
-        }
+        };
         let own = cx.store_of(project, &name)? == *url;
-        let state = store.load(&name).await?;
-        let last = store.history(&name).await?.pop();
+        let last = history.pop();
         let resources = state.as_ref().map_or(0, |s| s.resources.len() as u64);
         let serial = state.as_ref().map_or(0, |s| s.serial);
         let said = last.as_ref().map(|o| format!("{} {} {}", o.kind, o.result, time(o.ended))).unwrap_or_default();
@@ -199,7 +212,7 @@ async fn stacks(cx: &Context, project: &Project) -> anyhow::Result<Exit> {
     }
     if cx.ui.json {
         cx.ui.answer(&json!({ "stacks": json }))?;
-    } else if rows.is_empty() && failed.is_empty() {
+    } else if rows.is_empty() && errors.is_empty() {
         cx.ui.text("There are no stacks yet: write a file such as dev.toml beside phx.toml.\n")?;
     } else if stores.len() > 1 {
         cx.ui.text(&table(["STACK", "RESOURCES", "SERIAL", "LAST OPERATION", "STATE"], &rows))?;
@@ -209,8 +222,8 @@ async fn stacks(cx: &Context, project: &Project) -> anyhow::Result<Exit> {
         cx.ui.text(&table(["STACK", "RESOURCES", "SERIAL", "LAST OPERATION"], &rows))?;
     }
     let mut exit = Exit::Done;
-    for (_, error) in failed {
-        Ui::note(&exit::describe(&anyhow!(error)));
+    for error in errors {
+        Ui::note(&exit::describe(&error));
         exit = Exit::Error;
     }
     Ok(exit)

@@ -20,7 +20,11 @@ pub(crate) fn listen(interrupt: &Interrupt, changing: bool) -> std::io::Result<(
         }
         interrupt.drain();
         next(&mut ctrl_c, &mut term).await;
-        say("no longer waiting. The next run finds out what became of the changes in flight. Again to end at once.");
+        if changing {
+            say(
+                "no longer waiting. The next run finds out what became of the changes in flight. Again to end at once.",
+            );
+        }
         interrupt.abort();
         next(&mut ctrl_c, &mut term).await;
         // Nothing is lost: what was begun is in the journal, and the lease ends with the process.

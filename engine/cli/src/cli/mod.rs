@@ -31,6 +31,7 @@ mod verify;
 mod wiring;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -105,7 +106,12 @@ fn dispatch(cx: &Context, command: &Command, args: &[OsString]) -> anyhow::Resul
         Command::Completions { shell } => {
             let mut command = Cli::command();
             let name = args.first().map(std::path::Path::new).and_then(|p| p.file_name()).and_then(|n| n.to_str());
-            clap_complete::generate(*shell, &mut command, name.unwrap_or("phx"), &mut std::io::stdout());
+            // It panics where it cannot write (`phx completions bash | head`), and to memory it always can.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut command, name.unwrap_or("phx"), &mut script);
+            let mut out = std::io::stdout().lock();
+            out.write_all(&script)?;
+            out.flush()?;
             Ok(Exit::Done)
         }
         _ => runtime()?.block_on(dispatch_async(cx, command)),

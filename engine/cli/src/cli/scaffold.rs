@@ -9,7 +9,7 @@ use super::args::New;
 use super::exit::{Exit, Usage};
 use super::wiring::Context;
 use crate::project::shown;
-use crate::render::style::{ADD, STRONG, paint};
+use crate::render::style::{ADD, CHANGE, STRONG, paint};
 
 /// The files, by their names.
 const FILES: [(&str, &str); 5] = [
@@ -19,6 +19,9 @@ const FILES: [(&str, &str); 5] = [
     ("src/main.rs", include_str!("../../template/main.rs.txt")),
     (".gitignore", "/target\n.phx/\n"),
 ];
+
+/// What cargo forbids a binary to be called, since folders of its own are.
+const CARGO_FOLDERS: [&str; 4] = ["build", "deps", "examples", "incremental"];
 
 /// `phx new`
 pub(crate) fn new(cx: &Context, args: &New) -> anyhow::Result<Exit> {
@@ -39,6 +42,14 @@ pub(crate) fn new(cx: &Context, args: &New) -> anyhow::Result<Exit> {
     for (file, template) in FILES {
         let path = dir.join(file);
         if file == ".gitignore" && path.exists() {
+            // It is somebody's own, and left as it is. The state of a stack belongs in no repository.
+            if !std::fs::read_to_string(&path).is_ok_and(|text| ignores_state(&text)) {
+                cx.ui.say(&format!(
+                    "{} {}: add the lines `/target` and `.phx/`\n",
+                    paint(CHANGE, "left"),
+                    shown(&path)
+                ));
+            }
             continue;
         }
         let phx = phx.to_str().ok_or_else(|| anyhow!("the path {} is not valid UTF-8", phx.display()))?;
@@ -58,7 +69,7 @@ pub(crate) fn new(cx: &Context, args: &New) -> anyhow::Result<Exit> {
     let go = if dir == std::env::current_dir().unwrap_or_default() {
         String::new()
     } else {
-        format!("cd {} && ", shown(&dir))
+        format!("cd {} && ", for_a_shell(&shown(&dir)))
     };
     cx.ui.say(&format!(
         "\n{} What is in src/main.rs becomes real with these; the first one takes its time to build.\n  {go}phx preview\n  phx up\n",
@@ -78,10 +89,28 @@ fn project_name(folder: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("p-{name}") } else { name.to_owned() }
 }
 
+/// Whether git is told to leave out the folder of the state.
+fn ignores_state(gitignore: &str) -> bool {
+    gitignore.lines().any(|line| line.trim().trim_matches('/') == ".phx")
+}
+
+/// A path as a word of a shell.
+fn for_a_shell(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+/// The project's package: of its name, unless cargo has another use for that. A lock file tells no two packages of one name apart that lie in
+/// folders, and some names are those of cargo's own folders of what it builds.
+fn package_name(project: &str) -> String {
+    let taken = project == "phx" || project.starts_with("phx-") || CARGO_FOLDERS.contains(&project);
+    if taken { format!("{project}-program") } else { project.to_owned() }
+}
+
 fn fill(template: &str, name: &str, phx: &str) -> String {
     // As it stands in a TOML text.
     let phx = phx.replace('\\', "\\\\").replace('"', "\\\"");
-    template.replace("{{project}}", name).replace("{{package}}", name).replace("{{phx}}", &phx)
+    template.replace("{{project}}", name).replace("{{package}}", &package_name(name)).replace("{{phx}}", &phx)
 }
 
 /// The folder of the `phx` crate: the one that was named, or the one that this binary was built from.
@@ -121,6 +150,19 @@ mod tests {
         {
             assert_eq!(project_name(folder), name);
             assert!(name.is_empty() || phx_model::urn::ProjectName::new(name).is_ok());
+        }
+        for (project, package) in [("demo", "demo"), ("phx", "phx-program"), ("examples", "examples-program")] {
+            assert_eq!(package_name(project), package);
+        }
+    }
+
+    #[test]
+    fn a_folder_of_somebodys_own_is_told_of_what_it_takes() {
+        for (text, ignored) in [("/target\n.phx/\n", true), (" /.phx \n", true), ("*.phx\n", false), ("", false)] {
+            assert_eq!(ignores_state(text), ignored, "{text}");
+        }
+        for (path, word) in [("a/b-1.c", "a/b-1.c"), ("My Shop!", "'My Shop!'"), ("it's", r"'it'\''s'")] {
+            assert_eq!(for_a_shell(path), word);
         }
     }
 

@@ -31,7 +31,10 @@ pub(super) async fn verify(cx: &Context) -> anyhow::Result<Exit> {
     tokio::select! {
         biased;
         () = interrupt.draining() => return Err(anyhow!(EngineError::Interrupted)),
-        checked = cloud::check_account(&cloud, &stack, false) => checked?,
+        checked = async {
+            cloud::check_account(&cloud, &stack, false).await?;
+            cloud::check_place(&cloud, &stack, Some(&state), false).await
+        } => checked?,
     }
     let reporter = Arc::new(Reporter::new(cx.ui.clone(), cloud.aws.clone(), false));
     let verifier = Verifier::new(&program, wiring::registry(&cloud.aws), reporter.clone());

@@ -313,6 +313,27 @@ impl Finding {
     }
 }
 
+/// The fields that paths lie in, each once: a path into a set ends in the member itself (`groups[sg-1]`), which is a value.
+pub(crate) fn fields<'a>(paths: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut fields: Vec<String> = paths.into_iter().map(|path| field(path).to_owned()).collect();
+    fields.dedup();
+    fields
+}
+
+/// A path up to the member that it ends in, if it ends in one. A place in a list that leads on to a part of it (`rules[0].status`) is no value.
+fn field(path: &str) -> &str {
+    let mut from = 0;
+    while let Some(at) = path[from..].find('[').map(|at| from + at) {
+        let digits = path[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = at + 1 + digits;
+        if digits == 0 || !path[end..].starts_with("].") {
+            return &path[..at];
+        }
+        from = end;
+    }
+    path
+}
+
 /// A text of at most so many bytes; one that was cut ends in `…`.
 pub(crate) fn shorten(text: &str, most: usize) -> String {
     if text.len() <= most {

@@ -136,6 +136,23 @@ fn the_command_line_does_not_repeat_it_either() {
 }
 
 #[test]
+fn fields_are_named_without_the_members_of_sets() {
+    for (path, field) in [
+        ("tags.Owner", "tags.Owner"),
+        ("rules[0].status", "rules[0].status"),
+        ("groups[sg-1]", "groups"),
+        ("ports[8443]", "ports"),
+        ("rules[12].members[ops@example.com]", "rules[12].members"),
+        ("members[a]b].c]", "members"),
+        ("odd[", "odd"),
+    ] {
+        assert_eq!(fields([path]), [field]);
+    }
+    // What one set has lost and gained is one field.
+    assert_eq!(fields(["groups[sg-1]", "groups[sg-2]", "name"]), ["groups", "name"]);
+}
+
+#[test]
 fn drift_opens_an_incident() {
     insta::assert_snapshot!(event(&report()), @r#"
     {

@@ -18,6 +18,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) kind: &'a str,
     /// How it ended.
     pub(crate) result: RunResult,
+    /// Whether it was asked not to wait for what was in flight.
+    pub(crate) aborted: bool,
     /// What was done.
     pub(crate) summary: Summary,
     /// What failed.
@@ -42,6 +44,9 @@ pub(crate) fn outcome(o: &Outcome<'_>, view: View) -> String {
     let (word, style) = match o.result {
         RunResult::Succeeded => ("is done", ADD),
         RunResult::Failed => ("failed", ERROR),
+        RunResult::Interrupted if o.aborted => {
+            ("was interrupted; what became of the changes in flight is found out by the next run", CHANGE)
+        }
         RunResult::Interrupted => ("was interrupted; everything that was begun is settled and recorded", CHANGE),
     };
     let _ = writeln!(
@@ -206,6 +211,7 @@ mod tests {
             &Outcome {
                 kind: "up",
                 result: RunResult::Failed,
+                aborted: false,
                 summary: Summary { create: 12, same: 3, ..Summary::default() },
                 failures: &[(&nat, StepOp::Create, &error)],
                 skipped: &[(route.clone(), StepOp::Create, Some(nat.clone())), (route, StepOp::Create, None)],
@@ -237,5 +243,26 @@ mod tests {
           token  (secret)
           vpc    "vpc-1"
         "#);
+    }
+
+    #[test]
+    fn an_interrupted_run_says_whether_it_waited() {
+        for (aborted, said) in [(false, "settled and recorded"), (true, "found out by the next run")] {
+            let outputs = ValueMap::new();
+            let o = Outcome {
+                kind: "up",
+                result: RunResult::Interrupted,
+                aborted,
+                summary: Summary::default(),
+                failures: &[],
+                skipped: &[],
+                outputs: &outputs,
+                elapsed: Duration::ZERO,
+                api_calls: 0,
+                pace: None,
+            };
+            let text = outcome(&o, View::default());
+            assert!(text.contains(said), "{text}");
+        }
     }
 }
