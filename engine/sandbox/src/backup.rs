@@ -51,6 +51,25 @@ fn id(kind: &Value) -> &str {
     kind.as_str().unwrap_or_default()
 }
 
+/// Refuses a life that no recovery point can have: what is in cold storage stays there for 90 days, and continuous backups are kept for 35 at most.
+fn check_life(rule: &Value) -> Result<(), Fault> {
+    let days = |name: &str| rule["Lifecycle"][name].as_i64();
+    let (cold, end) = (days("MoveToColdStorageAfterDays"), days("DeleteAfterDays"));
+    let continuous = rule["EnableContinuousBackup"] == json!(true);
+    let most = if continuous { 35 } else { 36_500 };
+    let why = if continuous && cold.is_some() {
+        "MoveToColdStorageAfterDays is unavailable".to_owned()
+    } else if end.is_some_and(|end| !(1..=most).contains(&end)) {
+        format!("DeleteAfterDays cannot be less than 1 or more than {most} days")
+    } else if cold.zip(end).is_some_and(|(cold, end)| end.saturating_sub(cold) < 90) {
+        "DeleteAfterDays cannot be less than 90 days apart from MoveToColdStorageAfterDays".to_owned()
+    } else {
+        return Ok(());
+    };
+    let name = rule["RuleName"].as_str().unwrap_or_default();
+    Err(invalid(format!("Error in rule {name} : Invalid lifecycle. {why}")))
+}
+
 /// A plan with what AWS Backup fills in. Rules keep their ids by their names.
 fn filled(plan: &Value, before: &Value) -> Result<Value, Fault> {
     text(plan, "BackupPlanName").map_err(|_| invalid("BackupPlanName must not be empty"))?;
@@ -61,6 +80,7 @@ fn filled(plan: &Value, before: &Value) -> Result<Value, Fault> {
         let name = text(rule, "RuleName").map_err(|_| invalid("RuleName must not be empty"))?.to_owned();
         text(rule, "TargetBackupVaultName").map_err(|_| invalid("TargetBackupVaultName must not be empty"))?;
         let old = before["Rules"].as_array().into_iter().flatten().find(|old| old["RuleName"] == name.as_str());
+        check_life(rule)?;
         let Value::Object(rule) = rule else { continue };
         rule.retain(|_, value| !value.is_null());
         let known = old.map_or_else(|| json!(request_id()), |old| old["RuleId"].clone());

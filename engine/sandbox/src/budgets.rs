@@ -8,7 +8,7 @@ use winterbaume_core::MockResponse;
 
 use super::ACCOUNT_ID;
 use super::service::{Call, GLOBAL, Model, Tags};
-use super::shape::{json_answer, limit, now, page, tag_list, tags_of, text, texts, unknown};
+use super::shape::{json_answer, limit, now, page, tag_answer, tags_of, text, unknown};
 use super::wire::Fault;
 
 /// Lists tell so many at once.
@@ -278,16 +278,9 @@ impl Model for Budgets {
             | "UpdateSubscriber"
             | "DeleteSubscriber"
             | "DescribeSubscribersForNotification" => self.budget(&body["BudgetName"])?.notify(&call.action, &body)?,
-            "TagResource" => {
-                self.tags(&body)?.extend(tags_of(&body["ResourceTags"], "Key", "Value"));
-                json!({})
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
+                tag_answer(&call.action, &body, "Resource", self.tags(&body)?)
             }
-            "UntagResource" => {
-                let keys = texts(&body["ResourceTagKeys"]);
-                self.tags(&body)?.retain(|key, _| !keys.contains(key));
-                json!({})
-            }
-            "ListTagsForResource" => json!({"ResourceTags": tag_list(self.tags(&body)?, "Key", "Value")}),
             _ => return unknown("budgets", call),
         };
         Ok(json_answer(result))

@@ -8,7 +8,7 @@ use winterbaume_core::MockResponse;
 
 use super::ACCOUNT_ID;
 use super::service::{Call, GLOBAL, Model, Tags};
-use super::shape::{Members, at, json_answer, limit, members, page, tag_list, tags_of, text, texts, unknown};
+use super::shape::{Members, at, json_answer, limit, members, page, tag_answer, tags_of, text, texts, unknown};
 use super::wire::{Fault, request_id};
 
 /// Lists tell so many at once.
@@ -195,16 +195,9 @@ impl Model for CostExplorer {
                 self.subscriptions.remove(arn).ok_or_else(|| no_subscription(arn))?;
                 json!({})
             }
-            "TagResource" => {
-                self.tags(&body)?.extend(tags_of(&body["ResourceTags"], "Key", "Value"));
-                json!({})
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
+                tag_answer(&call.action, &body, "Resource", self.tags(&body)?)
             }
-            "UntagResource" => {
-                let keys = texts(&body["ResourceTagKeys"]);
-                self.tags(&body)?.retain(|key, _| !keys.contains(key));
-                json!({})
-            }
-            "ListTagsForResource" => json!({"ResourceTags": tag_list(self.tags(&body)?, "Key", "Value")}),
             _ => return unknown("ce", call),
         };
         Ok(json_answer(result))

@@ -10,7 +10,7 @@ use winterbaume_core::MockResponse;
 use super::form::tree;
 use super::service::{Call, GLOBAL, Model, Tags};
 use super::shape::{
-    Members, at, fault, json_answer, limit, members, now, page, query_answer, tag_list, tags_of, text, texts, unknown,
+    Members, at, fault, json_answer, limit, members, now, page, query_answer, tag_answer, tags_of, text, texts, unknown,
 };
 use super::wire::Fault;
 use super::{ACCOUNT_ID, cbor};
@@ -260,16 +260,9 @@ impl CloudWatch {
             }
             "PutDashboard" => self.put_dashboard(body),
             "GetDashboard" | "DeleteDashboards" | "ListDashboards" => self.dashboards(action, body),
-            "TagResource" => {
-                self.tags(call, body)?.extend(tags_of(&body["Tags"], "Key", "Value"));
-                Ok(json!({}))
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
+                Ok(tag_answer(action, body, "", self.tags(call, body)?))
             }
-            "UntagResource" => {
-                let keys = texts(&body["TagKeys"]);
-                self.tags(call, body)?.retain(|key, _| !keys.contains(key));
-                Ok(json!({}))
-            }
-            "ListTagsForResource" => Ok(json!({"Tags": tag_list(self.tags(call, body)?, "Key", "Value")})),
             _ => Err(Fault::not_implemented(&format!("cloudwatch:{action}"))),
         }
     }

@@ -8,7 +8,7 @@ use winterbaume_core::MockResponse;
 
 use super::ACCOUNT_ID;
 use super::service::{Call, Model, Tags};
-use super::shape::{json_answer, now, page, tag_list, tags_of, text, texts, unknown};
+use super::shape::{json_answer, now, page, tag_answer, tags_of, text, texts, unknown};
 use super::wire::{Fault, request_id};
 
 /// DescribeConfigRules tells so many at once.
@@ -306,16 +306,9 @@ impl Model for Config {
                 let rule = self.rule(&body["ConfigRuleName"])?;
                 json!({"PolicyText": rule.rule["Source"]["CustomPolicyDetails"]["PolicyText"]})
             }
-            "TagResource" => {
-                self.tags(&body)?.extend(tags_of(&body["Tags"], "Key", "Value"));
-                json!({})
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
+                tag_answer(&call.action, &body, "", self.tags(&body)?)
             }
-            "UntagResource" => {
-                let keys = texts(&body["TagKeys"]);
-                self.tags(&body)?.retain(|key, _| !keys.contains(key));
-                json!({})
-            }
-            "ListTagsForResource" => json!({"Tags": tag_list(self.tags(&body)?, "Key", "Value")}),
             _ => return unknown("config", call),
         };
         Ok(json_answer(result))

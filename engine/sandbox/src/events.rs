@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use winterbaume_core::MockResponse;
 
 use super::service::{Call, Model, Tags};
-use super::shape::{Members, json_answer, limit, page, tag_list, tags_of, text, texts, unknown};
+use super::shape::{Members, json_answer, limit, page, tag_answer, tags_of, text, texts, unknown};
 use super::wire::Fault;
 
 /// Lists tell so many at once.
@@ -165,16 +165,9 @@ impl Model for Events {
                 let (all, next) = page(all, token, limit(&body["Limit"], PAGE))?;
                 json!({"Targets": all, "NextToken": next})
             }
-            "TagResource" => {
-                self.by_arn(&body)?.tags.extend(tags_of(&body["Tags"], "Key", "Value"));
-                json!({})
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
+                tag_answer(&call.action, &body, "", &mut self.by_arn(&body)?.tags)
             }
-            "UntagResource" => {
-                let keys = texts(&body["TagKeys"]);
-                self.by_arn(&body)?.tags.retain(|key, _| !keys.contains(key));
-                json!({})
-            }
-            "ListTagsForResource" => json!({"Tags": tag_list(&self.by_arn(&body)?.tags, "Key", "Value")}),
             _ => return unknown("events", call),
         };
         Ok(json_answer(result))

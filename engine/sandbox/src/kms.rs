@@ -1,8 +1,10 @@
 //! KMS's keys and aliases, by phx itself: winterbaume 0.2 brings a cipher for each kind of key along, where all that is needed is what keys are
-//! called and how they are set.
+//! called, how they are set, and data keys (`cipher`).
 //!
-//! A key's state is immediate, and there is no key material: nothing is encrypted or signed. Custom key stores, grants, replicas and imported
-//! material do not exist. A key whose deletion is scheduled goes when its day has come.
+//! A key's state is immediate. Symmetric keys encrypt and decrypt; nothing is signed, and no other service's data is encrypted. Custom key
+//! stores, grants, replicas and imported material do not exist. A key whose deletion is scheduled goes when its day has come.
+
+mod cipher;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +37,9 @@ struct Key {
     /// After how many days it is rotated, if it is.
     #[serde(default)]
     rotation: Option<i64>,
+    /// What it encrypts with, in hexadecimal digits.
+    #[serde(default = "cipher::material")]
+    material: String,
     policy: String,
     #[serde(default)]
     tags: Tags,
@@ -111,10 +116,13 @@ impl Model for Kms {
             "CreateAlias" => self.create_alias(call, &ask),
             "UpdateAlias" => self.update_alias(call, &ask),
             "DeleteAlias" => {
-                let name = text(&ask, "AliasName")?;
+                let name = Self::own_name(&ask)?;
                 self.aliases.remove(name).map(|_| json!({})).ok_or_else(|| no_alias(call, name))
             }
             "ListAliases" => self.list_aliases(call, &ask),
+            "Encrypt" => self.encrypt(&ask),
+            "Decrypt" => self.decrypt(&ask),
+            "GenerateDataKey" => self.generate_data_key(&ask),
             _ => unknown("kms", call),
         }?;
         Ok(json_answer(answer))
@@ -172,6 +180,16 @@ impl Kms {
         let now = seconds();
         self.aliases.insert(alias, Alias { key: id, made: now, changed: now });
         arn
+    }
+
+    /// The ARN of a key by whatever it may be called, if a service can encrypt with it now.
+    pub(super) fn usable(&mut self, region: &str, name: &str) -> Option<String> {
+        self.forget_deleted();
+        if let Some(service) = name.strip_prefix("alias/aws/") {
+            return Some(self.own_key_of(region, service));
+        }
+        let key = self.keys.get(self.id(name, true)?)?;
+        (key.state == State::Enabled && key.is("KeySpec", SYMMETRIC)).then(|| key.arn().to_owned())
     }
 
     fn forget_deleted(&mut self) {
@@ -426,7 +444,8 @@ fn new_key(region: &str, ask: &Value, (spec, usage, origin): (&str, &str, &str))
     });
     let policy = json!({"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]}).to_string();
     let fields = members(fields);
-    (id, Key { fields, state, deleted_at: None, rotation: None, policy, tags: Tags::new() })
+    let material = cipher::material();
+    (id, Key { fields, state, deleted_at: None, rotation: None, material, policy, tags: Tags::new() })
 }
 
 fn tags(ask: &Value) -> Result<Tags, Fault> {

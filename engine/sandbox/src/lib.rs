@@ -20,9 +20,10 @@
 //!   treatment of missing data, a target nothing but its input, a rule neither role nor tags, a queue neither its key nor who may send to it.
 //! - EKS (`eks`), RDS's instances (`rds`), KMS's keys (`kms`) and Secrets Manager (`secretsmanager`), by phx itself; each says why, and what of it
 //!   does not exist. EKS makes a cluster's security group in EC2, RDS its users' passwords in Secrets Manager, and both look up what they are
-//!   told of: subnets, security groups and launch templates. There is no Kubernetes and no database behind them, nothing is encrypted, and no
-//!   function rotates a secret. Versions of Kubernetes, add-ons and engines are a catalogue of January 2026. Neither clusters nor databases have
-//!   interfaces in their subnets, so EC2 lets these and their security groups be deleted first.
+//!   told of: subnets, security groups and launch templates, RDS its keys as well. There is no Kubernetes and no database behind them, nothing
+//!   is encrypted but what KMS itself is asked to encrypt, and no function rotates a secret. Versions of Kubernetes, add-ons and engines are a
+//!   catalogue of January 2026. Neither clusters nor databases have interfaces in their subnets, so EC2 lets these and their security groups be
+//!   deleted first.
 //! - CloudWatch Logs and S3 by winterbaume, with corrections in front (`logs`, `s3` say which).
 //!
 //! What differs from AWS: everything is available and consistent at once; nothing is throttled; credentials and policies are not

@@ -120,6 +120,22 @@ impl Network {
         Ok(found.map(subnet).collect())
     }
 
+    /// Whether a subnet's way out is an internet gateway: by its own route table, or else by its VPC's.
+    pub(super) fn is_public(&self, region: &str, subnet: &Subnet) -> Result<bool, Fault> {
+        let own = [("Filter.1.Name", "association.subnet-id"), ("Filter.1.Value.1", subnet.id.as_str())];
+        let mut table = self.ask(region, "DescribeRouteTables", &own)?;
+        if texts(&table, "routeTableId").is_empty() {
+            let main = [
+                ("Filter.1.Name", "vpc-id"),
+                ("Filter.1.Value.1", subnet.vpc.as_str()),
+                ("Filter.2.Name", "association.main"),
+                ("Filter.2.Value.1", "true"),
+            ];
+            table = self.ask(region, "DescribeRouteTables", &main)?;
+        }
+        Ok(texts(&table, "gatewayId").iter().any(|id| id.starts_with("igw-")))
+    }
+
     /// A VPC's first range.
     pub(super) fn cidr(&self, region: &str, vpc: &str) -> Result<String, Fault> {
         let answer = self.ask(region, "DescribeVpcs", &[("VpcId.1", vpc)])?;

@@ -135,6 +135,21 @@ pub(super) fn tag_list(tags: &Tags, key: &str, value: &str) -> Value {
     tags.iter().map(|(k, v)| json!({key: k, value: v})).collect()
 }
 
+/// Answers a call about an object's tags, in the form that most JSON services have: `Tags` and `TagKeys`, which some call `ResourceTags` and
+/// `ResourceTagKeys`.
+pub(super) fn tag_answer(action: &str, body: &Value, prefix: &str, tags: &mut Tags) -> Value {
+    let (list, keys) = (format!("{prefix}Tags"), format!("{prefix}TagKeys"));
+    match action {
+        "TagResource" => tags.extend(tags_of(&body[list.as_str()], "Key", "Value")),
+        "UntagResource" => {
+            let keys = texts(&body[keys.as_str()]);
+            tags.retain(|key, _| !keys.contains(key));
+        }
+        _ => return json!({list: tag_list(tags, "Key", "Value")}),
+    }
+    json!({})
+}
+
 /// A page of a list: what comes after the token, at most `limit` of it, and the next page's token. A token is a place in the list.
 pub(super) fn page<T>(all: Vec<T>, token: Option<&str>, limit: usize) -> Result<(Vec<T>, Option<String>), Fault> {
     let from = token.filter(|t| !t.is_empty()).map_or(Ok(0), str::parse::<usize>);
@@ -249,6 +264,17 @@ mod tests {
         assert!(items(&json!(""), "D").is_empty());
         assert_eq!(xml(b"<A><B></A>").unwrap_err().code, "InvalidInput");
         assert_eq!(xml(b"<A>").unwrap_err().code, "InvalidInput");
+    }
+
+    #[test]
+    fn tags_are_set_taken_away_and_told() {
+        let mut tags = Tags::new();
+        let set =
+            json!({"ResourceTags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}], "Tags": [{"Key": "no"}]});
+        assert_eq!(tag_answer("TagResource", &set, "Resource", &mut tags), json!({}));
+        assert_eq!(tag_answer("UntagResource", &json!({"TagKeys": ["a", "c"]}), "", &mut tags), json!({}));
+        let told = tag_answer("ListTagsForResource", &json!({}), "", &mut tags);
+        assert_eq!(told, json!({"Tags": [{"Key": "b", "Value": "2"}]}));
     }
 
     #[test]

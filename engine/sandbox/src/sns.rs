@@ -11,7 +11,7 @@ use winterbaume_core::MockResponse;
 use super::ACCOUNT_ID;
 use super::form::tree;
 use super::service::{Call, Model, Tags};
-use super::shape::{entries, fault, page, query_answer, tag_list, tag_map, tags_of, text, texts, unknown};
+use super::shape::{entries, fault, page, query_answer, tag_answer, tag_map, tags_of, text, unknown};
 use super::wire::{Fault, request_id};
 
 const XMLNS: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
@@ -344,20 +344,9 @@ impl Model for Sns {
                 self.topic(&arn)?;
                 self.list_subscriptions(Some(&arn), token)?
             }
-            "TagResource" => {
+            "TagResource" | "UntagResource" | "ListTagsForResource" => {
                 let topic = self.tagged(body["ResourceArn"].as_str().unwrap_or_default())?;
-                topic.tags.extend(tags_of(&body["Tags"], "Key", "Value"));
-                json!({})
-            }
-            "UntagResource" => {
-                let keys = texts(&body["TagKeys"]);
-                let topic = self.tagged(body["ResourceArn"].as_str().unwrap_or_default())?;
-                topic.tags.retain(|key, _| !keys.contains(key));
-                json!({})
-            }
-            "ListTagsForResource" => {
-                let topic = self.tagged(body["ResourceArn"].as_str().unwrap_or_default())?;
-                json!({"Tags": tag_list(&topic.tags, "Key", "Value")})
+                tag_answer(&call.action, &body, "", &mut topic.tags)
             }
             _ => return unknown("sns", call),
         };

@@ -77,12 +77,12 @@ impl Eks {
         self.associate_policy(cluster, creator, &scope).map(drop)
     }
 
-    /// The nodes of a managed group may join: where entries say who may, their role gets one.
-    pub(super) fn let_nodes_in(&mut self, call: &Call, cluster: &str, role: &str) -> Result<(), Fault> {
+    /// The nodes of a managed group or on Fargate may join: where entries say who may, their role gets one.
+    pub(super) fn let_nodes_in(&mut self, call: &Call, cluster: &str, role: &str, kind: &str) -> Result<(), Fault> {
         if self.check_entries(cluster).is_err() || self.object(Kind::Access, cluster, role).is_ok() {
             return Ok(());
         }
-        self.create_access_entry(call, cluster, &json!({"principalArn": role, "type": "EC2_LINUX"})).map(drop)
+        self.create_access_entry(call, cluster, &json!({"principalArn": role, "type": kind})).map(drop)
     }
 
     pub(super) fn update_access_entry(&mut self, cluster: &str, arn: &str, ask: &Value) -> Result<Value, Fault> {
@@ -175,7 +175,7 @@ impl Eks {
         let same =
             |object: &super::Object| object.text("namespace") == namespace && object.text("serviceAccount") == account;
         if let Some((_, there)) = self.of(Kind::PodIdentity, cluster).find(|(_, there)| same(there)) {
-            if !there.token.is_empty() && ask["clientRequestToken"] == there.token.as_str() {
+            if there.is_of(ask) {
                 return Ok(json!({"association": there.fields}));
             }
             return Err(in_use(format!("Association already exists: {}", there.text("associationId"))));

@@ -83,11 +83,9 @@ impl Eks {
     }
 
     pub(super) fn delete_addon(&mut self, cluster: &str, name: &str) -> Result<Value, Fault> {
-        let mut shown = self.object(Kind::Addon, cluster, name)?.fields.clone();
-        self.take_addon_pods(cluster, &shown.get("podIdentityAssociations").cloned().unwrap_or_default());
-        self.objects.remove(&Kind::Addon.key(cluster, name));
-        shown.insert("status".to_owned(), json!("DELETING"));
-        Ok(json!({"addon": shown}))
+        let pods = self.object(Kind::Addon, cluster, name)?.get("podIdentityAssociations").clone();
+        self.take_addon_pods(cluster, &pods);
+        self.take((Kind::Addon, cluster, name), "addon")
     }
 
     /// Makes the associations of an add-on's pods, which it holds. Returns their ARNs.

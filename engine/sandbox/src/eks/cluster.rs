@@ -37,7 +37,7 @@ fn check_name(name: &str) -> Result<(), Fault> {
 }
 
 /// Refuses subnets that do not exist or lie in several VPCs.
-pub(super) fn subnets(network: &Network, region: &str, ids: &[String]) -> Result<Vec<Subnet>, Fault> {
+fn subnets(network: &Network, region: &str, ids: &[String]) -> Result<Vec<Subnet>, Fault> {
     if ids.is_empty() {
         return Err(invalid("Subnets must be said"));
     }
@@ -270,7 +270,7 @@ impl Eks {
         ];
         let mut kinds: Vec<&str> = kinds.into_iter().filter(|(name, _)| said(name)).map(|(_, kind)| kind).collect();
         kinds.extend(auto.into_iter().any(&said).then_some("AutoModeUpdate"));
-        kinds.extend(kube.into_iter().any(&said).then_some("ControlPlaneComponentsUpdate"));
+        kinds.extend(kube.into_iter().any(&said).then_some("ControlPlaneComponentConfigUpdate"));
         let [kind] = kinds.as_slice() else {
             return Err(invalid(format!(
                 "Exactly one kind of change is to be said, not {}: {}",
@@ -303,9 +303,7 @@ impl Eks {
                 for (name, new) in
                     ask.as_object().into_iter().flatten().filter(|(name, _)| *name != "clientRequestToken")
                 {
-                    let mut part = there.get(name).clone();
-                    merge(&mut part, new);
-                    there.set(name, part);
+                    there.merge(name, new);
                 }
                 let part = |name: &str| there.get(name);
                 check_auto_mode(part("computeConfig"), part("storageConfig"), part("kubernetesNetworkConfig"))?;
@@ -367,21 +365,37 @@ impl Eks {
         if there.get("deletionProtection") == &json!(true) {
             return Err(not_now(format!("The cluster {cluster} has deletion protection enabled")));
         }
-        if self.of(Kind::NodeGroup, cluster).next().is_some() {
-            return Err(in_use("Cluster has nodegroups attached"));
+        for (kind, holders) in [(Kind::NodeGroup, "nodegroups"), (Kind::Fargate, "Fargate profiles")] {
+            if self.of(kind, cluster).next().is_some() {
+                return Err(in_use(format!("Cluster has {holders} attached")));
+            }
         }
-        let mut shown = there.fields.clone();
         // What else belongs to a cluster goes with it.
-        for kind in [Kind::Addon, Kind::Access, Kind::PodIdentity, Kind::Update] {
+        for kind in [Kind::Addon, Kind::Access, Kind::PodIdentity, Kind::Provider, Kind::Update] {
             let prefix = kind.prefix(cluster);
             self.objects.retain(|key, _| !key.starts_with(&prefix));
         }
-        self.objects.remove(&Kind::Cluster.key(cluster, ""));
-        if let Some(group) = shown["resourcesVpcConfig"]["clusterSecurityGroupId"].as_str() {
+        let answer = self.take((Kind::Cluster, cluster, ""), "cluster")?;
+        if let Some(group) = answer["cluster"]["resourcesVpcConfig"]["clusterSecurityGroupId"].as_str() {
             network.drop_group(&call.region, group);
         }
-        shown.insert("status".to_owned(), json!("DELETING"));
-        Ok(json!({"cluster": shown}))
+        Ok(answer)
+    }
+
+    /// The subnets that something in a cluster is to be in, which must lie in the cluster's VPC.
+    pub(super) fn subnets_of(
+        &self,
+        network: &Network,
+        call: &Call,
+        cluster: &str,
+        ids: &[String],
+    ) -> Result<Vec<Subnet>, Fault> {
+        let found = subnets(network, &call.region, ids)?;
+        let there = self.object(Kind::Cluster, cluster, "")?;
+        match there.get("resourcesVpcConfig")["vpcId"] == found[0].vpc.as_str() {
+            true => Ok(found),
+            false => Err(invalid(format!("Subnets are not in the VPC of the cluster {cluster}"))),
+        }
     }
 }
 

@@ -2,14 +2,16 @@
 //!
 //! An object is kept as the answer that EKS gives about it. Everything is active at once; a change is in progress in its own answer and over
 //! when it is asked after. A cluster's security group is EC2's, in the VPC of its subnets, which must exist. There is no Kubernetes: the endpoint
-//! answers nobody, and nodes are instances of nowhere. Fargate profiles, identity providers, Outposts, insights, capabilities and EKS Anywhere do
-//! not exist. A subnet that a cluster is in can be deleted, since EC2 does not know of the cluster's interfaces in it.
+//! answers nobody, and nodes are instances of nowhere. Outposts, insights, capabilities and EKS Anywhere do not exist. A subnet that a cluster
+//! is in can be deleted, since EC2 does not know of the cluster's interfaces in it.
 
 mod access;
 mod addon;
 mod catalog;
 mod cluster;
+mod fargate;
 mod node_group;
+mod provider;
 
 use std::collections::BTreeMap;
 
@@ -51,6 +53,8 @@ enum Kind {
     Addon,
     Access,
     PodIdentity,
+    Fargate,
+    Provider,
     Update,
 }
 
@@ -62,6 +66,8 @@ impl Kind {
             Self::Addon => "addon",
             Self::Access => "access-entry",
             Self::PodIdentity => "podidentityassociation",
+            Self::Fargate => "fargateprofile",
+            Self::Provider => "identityproviderconfig",
             Self::Update => "update",
         };
         format!("{kind}/{cluster}/")
@@ -82,6 +88,8 @@ impl Kind {
             Self::Addon => format!("No addon: {name} found in cluster: {cluster}"),
             Self::Access => format!("The specified principalArn {name} could not be found in cluster: {cluster}"),
             Self::PodIdentity => format!("The association {name} could not be found in cluster: {cluster}"),
+            Self::Fargate => format!("No Fargate Profile found with name: {name}."),
+            Self::Provider => format!("Identity provider config {name} is not associated with cluster {cluster}"),
             Self::Update => format!("No update found for ID: {name}"),
         };
         fault(404, "ResourceNotFoundException", message)
@@ -131,7 +139,9 @@ impl Neighbour for Eks {
             ("GET", ["clusters", cluster, "node-groups", name]) => {
                 self.shown(Kind::NodeGroup, cluster, name, "nodegroup")
             }
-            ("DELETE", ["clusters", cluster, "node-groups", name]) => self.delete_node_group(cluster, name),
+            ("DELETE", ["clusters", cluster, "node-groups", name]) => {
+                self.take((Kind::NodeGroup, cluster, name), "nodegroup")
+            }
             ("POST", ["clusters", cluster, "node-groups", name, "update-config"]) => {
                 self.update_node_group(cluster, name, &ask)
             }
@@ -177,11 +187,28 @@ impl Neighbour for Eks {
                 self.update_pod_identity(call, cluster, id, &ask)
             }
             ("DELETE", ["clusters", cluster, "pod-identity-associations", id]) => self.delete_pod_identity(cluster, id),
-            // None of them can be made here.
-            ("GET", ["clusters", cluster, "fargate-profiles"]) => {
-                self.object(Kind::Cluster, cluster, "")?;
-                Ok(json!({"fargateProfileNames": []}))
+            ("POST", ["clusters", cluster, "fargate-profiles"]) => {
+                self.create_fargate_profile(call, network, cluster, &ask)
             }
+            ("GET", ["clusters", cluster, "fargate-profiles"]) => {
+                self.list(call, Kind::Fargate, cluster, "fargateProfileNames")
+            }
+            ("GET", ["clusters", cluster, "fargate-profiles", name]) => {
+                self.shown(Kind::Fargate, cluster, name, "fargateProfile")
+            }
+            ("DELETE", ["clusters", cluster, "fargate-profiles", name]) => {
+                self.take((Kind::Fargate, cluster, name), "fargateProfile")
+            }
+            ("POST", ["clusters", cluster, "identity-provider-configs", "associate"]) => {
+                self.associate_provider(call, cluster, &ask)
+            }
+            ("POST", ["clusters", cluster, "identity-provider-configs", "describe"]) => {
+                self.describe_provider(cluster, &ask)
+            }
+            ("POST", ["clusters", cluster, "identity-provider-configs", "disassociate"]) => {
+                self.disassociate_provider(cluster, &ask)
+            }
+            ("GET", ["clusters", cluster, "identity-provider-configs"]) => self.list_providers(call, cluster),
             ("GET", ["tags", arn]) => self.tagged_one(arn).map(|object| json!({"tags": object.fields.get("tags")})),
             ("POST", ["tags", arn]) => self.change_tags(arn, |tags| {
                 let new = tag_map(&ask["tags"]);
@@ -212,7 +239,15 @@ impl Neighbour for Eks {
 impl Object {
     /// The ARN, whatever EKS calls it.
     fn arn(&self) -> Option<&str> {
-        let names = ["arn", "nodegroupArn", "addonArn", "accessEntryArn", "associationArn"];
+        let names = [
+            "arn",
+            "nodegroupArn",
+            "addonArn",
+            "accessEntryArn",
+            "associationArn",
+            "fargateProfileArn",
+            "identityProviderConfigArn",
+        ];
         names.iter().find_map(|name| self.fields.get(*name)?.as_str())
     }
 
@@ -230,6 +265,18 @@ impl Object {
         } else {
             self.fields.insert(name.to_owned(), value);
         }
+    }
+
+    /// Puts what is said of a part into what there is.
+    fn merge(&mut self, name: &str, new: &Value) {
+        let mut part = self.get(name).clone();
+        cluster::merge(&mut part, new);
+        self.set(name, part);
+    }
+
+    /// Whether this very request made it.
+    fn is_of(&self, ask: &Value) -> bool {
+        !self.token.is_empty() && ask["clientRequestToken"] == self.token.as_str()
     }
 
     fn is_changed(&mut self) {
@@ -278,11 +325,17 @@ impl Eks {
     ) -> Result<Option<Value>, Fault> {
         match self.objects.get(&kind.key(cluster, name)) {
             None => Ok(None),
-            Some(there) if !there.token.is_empty() && ask["clientRequestToken"] == there.token.as_str() => {
-                Ok(Some(json!({shown: there.fields})))
-            }
+            Some(there) if there.is_of(ask) => Ok(Some(json!({shown: there.fields}))),
             Some(_) => Err(in_use(taken())),
         }
+    }
+
+    /// Takes an object away, and shows it as it goes.
+    fn take(&mut self, (kind, cluster, name): (Kind, &str, &str), shown: &str) -> Result<Value, Fault> {
+        let mut fields = self.object(kind, cluster, name)?.fields.clone();
+        self.objects.remove(&kind.key(cluster, name));
+        fields.insert("status".to_owned(), json!("DELETING"));
+        Ok(json!({shown: fields}))
     }
 
     fn shown(&self, kind: Kind, cluster: &str, name: &str, shown: &str) -> Result<Value, Fault> {

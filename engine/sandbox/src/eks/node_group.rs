@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{merge, subnets};
-use super::{Eks, Fault, Fields, Kind, Object, catalog, invalid, members, new_tags, text};
+use super::cluster::merge;
+use super::{Eks, Fault, Kind, Object, catalog, invalid, members, new_tags, text};
 use crate::near::{Network, only, seconds};
 use crate::service::Call;
 use crate::shape::texts;
@@ -76,10 +76,7 @@ impl Eks {
         if let Some(made) = self.made_before(place, ask, "nodegroup", taken)? {
             return Ok(made);
         }
-        let found = subnets(network, &call.region, &texts(&ask["subnets"]))?;
-        if there.get("resourcesVpcConfig")["vpcId"] != found[0].vpc.as_str() {
-            return Err(invalid(format!("Subnets are not in the VPC of the cluster {cluster}")));
-        }
+        self.subnets_of(network, call, cluster, &texts(&ask["subnets"]))?;
         let version = ask["version"].as_str().unwrap_or(there.text("version")).to_owned();
         check_node_version(there, &version)?;
         let mut scaling = json!({"minSize": 1, "maxSize": 2, "desiredSize": 2});
@@ -129,7 +126,7 @@ impl Eks {
             }
         }
         let answer = self.add(place, ask, fields, "nodegroup");
-        self.let_nodes_in(call, cluster, role)?;
+        self.let_nodes_in(call, cluster, role, "EC2_LINUX")?;
         Ok(answer)
     }
 
@@ -172,17 +169,13 @@ impl Eks {
         now.extend(new);
         there.set("taints", Some(now).filter(|now| !now.is_empty()).map_or(Value::Null, Value::Array));
 
-        let mut scaling = there.get("scalingConfig").clone();
-        merge(&mut scaling, &ask["scalingConfig"]);
-        check_scaling(&scaling)?;
-        there.set("scalingConfig", scaling);
+        there.merge("scalingConfig", &ask["scalingConfig"]);
+        check_scaling(there.get("scalingConfig"))?;
         if !ask["updateConfig"].is_null() {
             there.set("updateConfig", update_config(&ask["updateConfig"])?);
         }
         for name in ["nodeRepairConfig", "warmPoolConfig"] {
-            let mut part = there.get(name).clone();
-            merge(&mut part, &ask[name]);
-            there.set(name, part);
+            there.merge(name, &ask[name]);
         }
         there.is_changed();
         Ok(self.updated(cluster, ("nodegroup", Some(name)), "ConfigUpdate", ask))
@@ -222,13 +215,6 @@ impl Eks {
         }
         there.is_changed();
         Ok(self.updated(cluster, ("nodegroup", Some(name)), "VersionUpdate", ask))
-    }
-
-    pub(super) fn delete_node_group(&mut self, cluster: &str, name: &str) -> Result<Value, Fault> {
-        let mut shown: Fields = self.object(Kind::NodeGroup, cluster, name)?.fields.clone();
-        self.objects.remove(&Kind::NodeGroup.key(cluster, name));
-        shown.insert("status".to_owned(), json!("DELETING"));
-        Ok(json!({"nodegroup": shown}))
     }
 }
 

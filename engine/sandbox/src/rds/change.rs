@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::instance::{FIELDS, Form, Instance, check_password, is_newer, value};
+use super::instance::{FIELDS, Form, Instance, check_password, check_speed, is_newer, value};
 use super::{Fault, Others, Params, Rds, fault, name, only, unfit};
 use crate::secretsmanager::{SecretsManager, new_password};
 use crate::service::Call;
@@ -164,6 +164,9 @@ impl Rds {
                 there.number("AllocatedStorage")
             )));
         }
+        let after = |name: &str| wanted.get(name).or(there.pending.get(name)).unwrap_or(there.get(name));
+        let kind = after("StorageType").as_str().unwrap_or_default();
+        check_speed(form, kind, after("AllocatedStorage").as_i64().unwrap_or_default())?;
         if let Some(new) = form.get("NewDBInstanceIdentifier") {
             let new = new.to_ascii_lowercase();
             name(form, "NewDBInstanceIdentifier")?;
@@ -171,8 +174,18 @@ impl Rds {
                 return Err(Fault::new("DBInstanceAlreadyExists", format!("DB instance already exists: {new}")));
             }
         }
-        if let Some(group) = wanted.get("DBSubnetGroupName").and_then(Value::as_str) {
-            self.subnet_group(group)?;
+        if let Some(group) = wanted.get("DBSubnetGroupName").and_then(Value::as_str)
+            && group.to_ascii_lowercase() != there.subnet_group
+        {
+            let name = there.text("DBInstanceIdentifier");
+            if self.subnet_group(group)?.text("VpcId") == self.subnet_group(&there.subnet_group)?.text("VpcId") {
+                return Err(Fault::new(
+                    "InvalidVPCNetworkStateFault",
+                    format!(
+                        "You cannot move DB instance {name} to subnet group {group}. The specified DB subnet group and DB instance are in the same VPC. Choose a DB subnet group in different VPC than the specified DB instance and try again."
+                    ),
+                ));
+            }
         }
         Ok(())
     }
@@ -185,6 +198,7 @@ impl Rds {
                 there.set(if told.is_empty() { parameter } else { told }, new);
             }
         }
+        there.name_keys(form, &call.region, others)?;
         if form.flag("EnablePerformanceInsights") == Some(false) {
             there.set("PerformanceInsightsKMSKeyId", Value::Null);
             there.set("PerformanceInsightsRetentionPeriod", Value::Null);
@@ -297,16 +311,20 @@ impl Rds {
         let wanted = form.flag("ManageMasterUserPassword");
         let secret = there.secret().map(str::to_owned);
         check_password(form, wanted.unwrap_or(secret.is_some()))?;
+        let is_replica = !there.text("ReadReplicaSourceDBInstanceIdentifier").is_empty();
+        if form.has("MasterUserPassword") && is_replica && there.engine()?.name == "postgres" {
+            return Err(unfit(
+                "Cannot change master user password on an RDS postgres Read Replica because it uses physical replication and therefore cannot differ from its parent.",
+            ));
+        }
+        let key = form.get("MasterUserSecretKmsKeyId").map(|key| others.key(&call.region, key)).transpose()?;
         let drop_secret = |arn: &str| others.secrets.with(&call.region, |s: &mut SecretsManager| s.drop_owned(arn));
         match (wanted, secret) {
-            (Some(true), None) => there.manage_password(&call.region, others, form.get("MasterUserSecretKmsKeyId")),
-            (Some(true), Some(secret)) => {
-                if let Some(key) = form.get("MasterUserSecretKmsKeyId")
-                    && there.get("MasterUserSecret")["KmsKeyId"] != key
-                {
-                    drop_secret(&secret);
-                    there.manage_password(&call.region, others, Some(key));
-                }
+            (Some(true), None) => there.manage_password(&call.region, others, key.as_deref()),
+            (Some(true), Some(_))
+                if key.as_deref().is_some_and(|key| there.get("MasterUserSecret")["KmsKeyId"] != key) =>
+            {
+                return Err(unfit("The KMS key of a password's secret can't be changed while RDS manages it"));
             }
             (Some(false), Some(secret)) => {
                 if !form.has("MasterUserPassword") {

@@ -8,10 +8,17 @@ use super::{Fault, Object, Others, Params, Rds, fault, filters, invalid, listed,
 use crate::service::Call;
 use crate::shape::{Members, members};
 
+/// The subnets of a group, with their availability zones.
+fn subnets_in(group: &Members) -> impl Iterator<Item = (&str, &str)> {
+    let subnets = group.get("Subnets").and_then(|list| list["Subnet"].as_array()).into_iter().flatten();
+    subnets.filter_map(|subnet| {
+        Some((subnet["SubnetIdentifier"].as_str()?, subnet["SubnetAvailabilityZone"]["Name"].as_str()?))
+    })
+}
+
 /// The availability zones of a group, in order.
 pub(super) fn zones(group: &Object) -> Vec<String> {
-    let subnets = group.fields.get("Subnets").and_then(|list| list["Subnet"].as_array()).into_iter().flatten();
-    let zones = subnets.filter_map(|subnet| Some(subnet["SubnetAvailabilityZone"]["Name"].as_str()?.to_owned()));
+    let zones = subnets_in(&group.fields).map(|(_, zone)| zone.to_owned());
     zones.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -100,6 +107,20 @@ impl Rds {
                 "InvalidVPCNetworkStateFault",
                 format!("The subnet group {name} is used by {} and stays in its VPC", users.join(", ")),
             ));
+        }
+        // In which of a zone's subnets an instance is, is not known here: one of them has to stay.
+        let stays = |zone: &str| {
+            let mut old = subnets_in(&there.fields).filter(|(_, of)| *of == zone);
+            old.any(|(id, _)| subnets_in(&new).any(|(other, _)| other == id))
+        };
+        let users = self.instances.values().filter(|instance| instance.subnet_group == name);
+        let lost = users
+            .flat_map(|i| [i.text("AvailabilityZone"), i.text("SecondaryAvailabilityZone")])
+            .find(|&zone| !zone.is_empty() && !stays(zone))
+            .map(str::to_owned);
+        if let Some(zone) = lost {
+            let message = format!("Some of the subnets to be deleted are currently in use: those in {zone}");
+            return Err(Fault::new("SubnetAlreadyInUse", message));
         }
         there.fields.extend(new);
         if let Some(description) = form.get("DBSubnetGroupDescription") {

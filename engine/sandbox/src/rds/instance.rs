@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::catalog::{AUTHORITIES, Engine, check_class, engine, numbers};
-use super::{Fault, Others, Params, Rds, Tags, fault, filters, invalid, listed, only, unfit};
+use super::{Fault, Others, Params, Rds, Tags, fault, filters, invalid, listed, name, only, unfit};
 use crate::kms::Kms;
 use crate::secretsmanager::{Owned, SecretsManager, new_password};
 use crate::service::Call;
-use crate::shape::{Members, tag_list};
+use crate::shape::{Members, now_text, tag_list};
 
 /// An instance.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -72,6 +72,10 @@ pub(super) const FIELDS: &[(&str, &str, Form)] = &[
     ("StorageType", "", Text),
     ("Timezone", "", Text),
 ];
+/// From how many GiB on gp3 storage is striped over several volumes: only then does RDS let one say how fast it is.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage>
+const STRIPED: i64 = 400;
+
 /// What a request says beside those.
 pub(super) const OTHERS: &[&str] = &[
     "DBInstanceIdentifier",
@@ -246,6 +250,16 @@ impl Instance {
         }
     }
 
+    /// Names keys by their ARNs, as RDS tells them, whatever the request calls them.
+    pub(super) fn name_keys(&mut self, form: &Params, region: &str, others: &Others) -> Result<(), Fault> {
+        for name in ["KmsKeyId", "PerformanceInsightsKMSKeyId"] {
+            if let Some(said) = form.get(name).filter(|said| !said.is_empty()) {
+                self.set(name, json!(others.key(region, said)?));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses settings that do not go together, and fills in what goes with others.
     pub(super) fn settle(&mut self, region: &str, others: &Others) -> Result<(), Fault> {
         check_class(self.text("DBInstanceClass"))?;
@@ -275,14 +289,21 @@ impl Instance {
         if most == size {
             // No room to grow is how RDS is told not to.
             self.fields.remove("MaxAllocatedStorage");
+        } else if most != 0 && most.saturating_mul(10) < size.saturating_mul(11) {
+            return Err(unfit(format!(
+                "Invalid max storage size for engine name {} and storage type {}: {most}, which is not a tenth more than {size}",
+                self.text("Engine"),
+                self.text("StorageType")
+            )));
         }
         if !(0..=35).contains(&self.number("BackupRetentionPeriod")) {
             return Err(invalid(format!("Invalid backup retention period: {}", self.number("BackupRetentionPeriod"))));
         }
         match self.text("StorageType") {
             "gp3" => {
-                self.or_default("Iops", json!(3000));
-                self.or_default("StorageThroughput", json!(125));
+                let (iops, throughput) = if size < STRIPED { (3000, 125) } else { (12_000, 500) };
+                self.or_default("Iops", json!(iops));
+                self.or_default("StorageThroughput", json!(throughput));
             }
             "gp2" | "standard" => {
                 self.fields.remove("Iops");
@@ -311,6 +332,9 @@ impl Rds {
             fields.insert("DBSubnetGroup".to_owned(), json!(group.fields));
         }
         fields.insert("PendingModifiedValues".to_owned(), json!(instance.pending));
+        if instance.number("BackupRetentionPeriod") > 0 {
+            fields.insert("LatestRestorableTime".to_owned(), json!(now_text()));
+        }
         fields.insert("TagList".to_owned(), json!({"Tag": tag_list(&instance.tags, "Key", "Value")}));
         Value::Object(fields)
     }
@@ -344,8 +368,8 @@ impl Rds {
         let known =
             ["DBInstanceIdentifier", "DeleteAutomatedBackups", "FinalDBSnapshotIdentifier", "SkipFinalSnapshot"];
         only(form, &call.action, &known)?;
-        let name = form.required("DBInstanceIdentifier")?.to_ascii_lowercase();
-        let there = self.instance(&name)?.clone();
+        let instance = form.required("DBInstanceIdentifier")?.to_ascii_lowercase();
+        let there = self.instance(&instance)?.clone();
         if there.flag("DeletionProtection") {
             return Err(unfit(
                 "Cannot delete protected DB Instance, please disable deletion protection and try again.",
@@ -360,7 +384,7 @@ impl Rds {
                 ));
             }
             Some(_) if !source.is_empty() => return Err(unfit("No final snapshot is made of a read replica.")),
-            Some(snapshot) => self.take_snapshot(call, &there, &snapshot.to_ascii_lowercase(), Tags::new())?,
+            Some(_) => self.take_snapshot(call, &there, &name(form, "FinalDBSnapshotIdentifier")?, Tags::new())?,
             None if !skip && source.is_empty() => {
                 return Err(unfit("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."));
             }
@@ -369,14 +393,19 @@ impl Rds {
         if let Some(secret) = there.secret() {
             others.secrets.with(&call.region, |secrets: &mut SecretsManager| secrets.drop_owned(secret));
         }
+        if form.flag("DeleteAutomatedBackups") == Some(false) && there.number("BackupRetentionPeriod") > 0 {
+            self.keep_backups(&there);
+        }
         let mut shown = self.shown(&there);
-        self.instances.remove(&name);
+        self.instances.remove(&instance);
         if let Some(source) = self.instances.get_mut(&source) {
-            let left: Vec<String> = source.replicas().into_iter().filter(|replica| *replica != name).collect();
+            let left: Vec<String> = source.replicas().into_iter().filter(|replica| *replica != instance).collect();
             source.set_replicas(&left);
         }
         // Replicas of what goes live on by themselves.
-        for replica in self.instances.values_mut().filter(|i| i.text("ReadReplicaSourceDBInstanceIdentifier") == name) {
+        let orphans =
+            self.instances.values_mut().filter(|i| i.text("ReadReplicaSourceDBInstanceIdentifier") == instance);
+        for replica in orphans {
             replica.set("ReadReplicaSourceDBInstanceIdentifier", Value::Null);
         }
         shown["DBInstanceStatus"] = json!("deleting");
@@ -404,6 +433,17 @@ impl Instance {
         );
         self.set("MasterUserSecret", json!({"SecretArn": secret, "SecretStatus": "active", "KmsKeyId": key}));
     }
+}
+
+/// Refuses a request that says how fast storage is to be that RDS lets nobody say it of.
+pub(super) fn check_speed(form: &Params, kind: &str, size: i64) -> Result<(), Fault> {
+    let said = form.has("Iops") || form.has("StorageThroughput");
+    if said && kind == "gp3" && size < STRIPED {
+        return Err(unfit(format!(
+            "You can't specify IOPS or storage throughput for gp3 storage and a storage size less than {STRIPED}."
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses a password that no engine takes.

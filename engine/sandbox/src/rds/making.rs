@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::catalog::{AUTHORITIES, engine};
-use super::instance::{FIELDS, Instance, OTHERS, check_password, said};
+use super::instance::{FIELDS, Instance, OTHERS, check_password, check_speed, said};
 use super::{Fault, Others, Params, Rds, fault, invalid, name, new_tags, only, unfit};
 use crate::kms::Kms;
 use crate::service::Call;
@@ -23,7 +23,7 @@ impl Rds {
         ]);
         known.retain(|name| *name != "ReplicaMode");
         only(form, &call.action, &known)?;
-        let name = self.new_name(form)?;
+        let name = self.new_name(form, "DBInstanceIdentifier")?;
         let engine = engine(form.required("Engine")?)?;
         let mut made = Instance { fields: said(form)?, tags: new_tags(form)?, ..Instance::default() };
         let version = engine.version(form.get("EngineVersion"))?;
@@ -50,26 +50,28 @@ impl Rds {
         if managed == form.has("MasterUserPassword") {
             return Err(unfit("Either MasterUserPassword or ManageMasterUserPassword must be said"));
         }
+        let secret_key = form.get("MasterUserSecretKmsKeyId").map(|key| others.key(&call.region, key)).transpose()?;
+        made.name_keys(form, &call.region, others)?;
         self.place(&mut made, call, others, form.get("DBSubnetGroupName").unwrap_or_default())?;
         self.dress(&mut made, call, others)?;
         made.or_default("StorageType", json!(if form.has("Iops") { "io1" } else { "gp3" }));
+        check_speed(form, made.text("StorageType"), size)?;
         made.or_default("BackupRetentionPeriod", json!(1));
         made.settle(&call.region, others)?;
         self.identify(&mut made, call, &name, form.number("Port")?.unwrap_or(engine.port));
 
         // From here on nothing is refused.
         if managed {
-            let key = form.get("MasterUserSecretKmsKeyId");
-            made.manage_password(&call.region, others, key);
+            made.manage_password(&call.region, others, secret_key.as_deref());
         }
         let shown = self.shown(&made);
         self.instances.insert(name, made);
         Ok(json!({"DBInstance": shown}))
     }
 
-    /// The name of a new instance.
-    pub(super) fn new_name(&self, form: &Params) -> Result<String, Fault> {
-        let name = name(form, "DBInstanceIdentifier")?;
+    /// The name of a new instance, which a request says in this parameter.
+    pub(super) fn new_name(&self, form: &Params, parameter: &str) -> Result<String, Fault> {
+        let name = name(form, parameter)?;
         if name.len() > 63 {
             return Err(invalid(format!("{name} is longer than 63 characters")));
         }

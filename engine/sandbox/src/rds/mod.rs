@@ -4,8 +4,8 @@
 //! An object is kept as the answer that RDS gives about it. Everything is available at once; what waits for the maintenance window waits for
 //! ever, or for a change that is applied immediately. A password that RDS manages is a secret in Secrets Manager. The engines are PostgreSQL,
 //! MySQL and MariaDB; there is no database, and any password that is long enough is taken and forgotten. Clusters, proxies, option groups but the
-//! default ones, event subscriptions, and restoring do not exist. A security group or subnet that an instance is in can be deleted, since EC2
-//! does not know of the instance's interfaces.
+//! default ones, event subscriptions, copies of snapshots and backups in other regions do not exist. A security group or subnet that an
+//! instance is in can be deleted, since EC2 does not know of the instance's interfaces.
 
 mod catalog;
 mod change;
@@ -14,6 +14,7 @@ mod instance;
 mod making;
 mod parameters;
 mod replicas;
+mod restore;
 mod snapshots;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use super::shape::{Members, fault, limit, page, tag_list, unknown, xml_elements}
 use super::wire::{Fault, Params, request_id, response};
 use instance::Instance;
 use parameters::ParameterGroup;
+use snapshots::Snapshot;
 
 const XMLNS: &str = "http://rds.amazonaws.com/doc/2014-10-31/";
 
@@ -44,7 +46,10 @@ pub(super) struct Rds {
     #[serde(default)]
     parameter_groups: BTreeMap<String, ParameterGroup>,
     #[serde(default)]
-    snapshots: BTreeMap<String, Object>,
+    snapshots: BTreeMap<String, Snapshot>,
+    /// Instances that are gone and whose backups were kept, by the ids that they had for their whole lives.
+    #[serde(default)]
+    backups: BTreeMap<String, Instance>,
     /// What is in all addresses of the account here; made with the first one.
     #[serde(default)]
     address: String,
@@ -63,6 +68,17 @@ pub(super) struct Others {
     pub(super) network: Network,
     pub(super) secrets: Arc<Own<SecretsManager>>,
     pub(super) kms: Arc<Own<Kms>>,
+}
+
+impl Others {
+    /// The ARN of a key that RDS is told to encrypt with, by whatever name.
+    fn key(&self, region: &str, said: &str) -> Result<String, Fault> {
+        let found = self.kms.with(region, |kms: &mut Kms| kms.usable(region, said));
+        found.ok_or_else(|| {
+            let message = format!("The specified KMS key [{said}] does not exist, is not enabled or is not symmetric.");
+            Fault::new("KMSKeyNotAccessibleFault", message)
+        })
+    }
 }
 
 /// A refusal of what was said.
@@ -100,6 +116,10 @@ impl Neighbour for Rds {
             "CreateDBSnapshot" => self.create_snapshot(call),
             "DescribeDBSnapshots" => self.describe_snapshots(form),
             "DeleteDBSnapshot" => self.delete_snapshot(form),
+            "RestoreDBInstanceFromDBSnapshot" => self.restore_snapshot(call, others),
+            "RestoreDBInstanceToPointInTime" => self.restore_moment(call, others),
+            "DescribeDBInstanceAutomatedBackups" => self.describe_backups(form),
+            "DeleteDBInstanceAutomatedBackup" => self.delete_backup(form),
             "DescribeDBEngineVersions" => catalog::describe_engine_versions(form),
             "DescribeOrderableDBInstanceOptions" => catalog::describe_orderable_options(form, &call.region),
             "AddTagsToResource" => self.change_tags(form, |tags| tags.extend(form.tags("Tags.Tag"))),
@@ -129,7 +149,8 @@ impl Neighbour for Rds {
 
     fn tagged(&self) -> Vec<(String, Tags)> {
         let instances = self.instances.values().map(|i| (i.arn(), &i.tags));
-        let objects = self.subnet_groups.values().chain(self.snapshots.values()).map(|o| (o.arn(), &o.tags));
+        let snapshots = self.snapshots.values().map(|snapshot| &snapshot.object);
+        let objects = self.subnet_groups.values().chain(snapshots).map(|o| (o.arn(), &o.tags));
         let groups = self.parameter_groups.values().map(|g| (g.arn.as_str(), &g.tags));
         let all = instances.chain(objects).chain(groups).filter(|(_, tags)| !tags.is_empty());
         all.map(|(arn, tags)| (arn.to_owned(), tags.clone())).collect()
@@ -150,7 +171,8 @@ impl Object {
 impl Rds {
     fn tags_of(&mut self, arn: &str) -> Result<&mut Tags, Fault> {
         let instances = self.instances.values_mut().map(|i| (i.arn().to_owned(), &mut i.tags));
-        let objects = self.subnet_groups.values_mut().chain(self.snapshots.values_mut());
+        let snapshots = self.snapshots.values_mut().map(|snapshot| &mut snapshot.object);
+        let objects = self.subnet_groups.values_mut().chain(snapshots);
         let objects = objects.map(|o| (o.arn().to_owned(), &mut o.tags));
         let groups = self.parameter_groups.values_mut().map(|g| (g.arn.clone(), &mut g.tags));
         let found = instances.chain(objects).chain(groups).find(|(there, _)| there == arn);

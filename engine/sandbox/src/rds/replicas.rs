@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::instance::{FIELDS, Instance, OTHERS, said};
-use super::{Fault, Others, Params, Rds, new_tags, only, unfit};
+use super::{Fault, Others, Params, Rds, invalid, new_tags, only, unfit};
 use crate::service::Call;
 
 impl Rds {
@@ -25,7 +25,7 @@ impl Rds {
         let known = FIELDS.iter().map(|(parameter, ..)| *parameter).filter(|parameter| !left_out.contains(parameter));
         let known: Vec<&str> = known.chain(OTHERS.iter().copied()).chain(["SourceDBInstanceIdentifier"]).collect();
         only(form, &call.action, &known)?;
-        let name = self.new_name(form)?;
+        let name = self.new_name(form, "DBInstanceIdentifier")?;
         let said_source = form.required("SourceDBInstanceIdentifier")?;
         if said_source.starts_with("arn:") && said_source.split(':').nth(3) != Some(call.region.as_str()) {
             return Err(Fault::not_implemented("read replicas of another region's instances"));
@@ -38,8 +38,15 @@ impl Rds {
                 "Automated backups are not enabled for this database instance. To enable automated backups, use ModifyDBInstance to set the backup retention period to a non-zero value.",
             ));
         }
+        if source.secret().is_some() {
+            return Err(invalid(format!(
+                "Creating read replicas for source instance with engine {} where ManageMasterUserPassword is enabled is not supported.",
+                source.text("Engine")
+            )));
+        }
         // It is as its source, but for what is said and for what is an instance's own.
         let mut made = Instance { fields: said(form)?, tags: new_tags(form)?, ..Instance::default() };
+        made.name_keys(form, &call.region, others)?;
         let inherited = [
             "AllocatedStorage",
             "AutoMinorVersionUpgrade",

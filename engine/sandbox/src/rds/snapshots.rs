@@ -1,5 +1,6 @@
 //! Snapshots of instances, which hold what is told of the instance and no data.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::instance::Instance;
@@ -7,8 +8,18 @@ use super::{Fault, Object, Params, Rds, Tags, fault, filters, listed, name, new_
 use crate::service::Call;
 use crate::shape::{members, now_text, tag_list};
 
+/// A snapshot.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Snapshot {
+    #[serde(flatten)]
+    pub(super) object: Object,
+    /// The instance as it was, by which it is restored.
+    #[serde(default)]
+    pub(super) of: Option<Instance>,
+}
+
 impl Rds {
-    fn snapshot(&self, name: &str) -> Result<&Object, Fault> {
+    pub(super) fn snapshot(&self, name: &str) -> Result<&Snapshot, Fault> {
         // An ARN will do as well.
         let bare = name.rsplit_once(":snapshot:").map_or(name, |(_, name)| name);
         let found = self.snapshots.get(&bare.to_ascii_lowercase());
@@ -53,13 +64,14 @@ impl Rds {
         }
         let copied = if of.flag("CopyTagsToSnapshot") { of.tags.clone() } else { Tags::new() };
         let tags = copied.into_iter().chain(tags).collect();
-        self.snapshots.insert(name.to_owned(), Object { fields, tags });
+        let snapshot = Snapshot { object: Object { fields, tags }, of: Some(of.clone()) };
+        self.snapshots.insert(name.to_owned(), snapshot);
         Ok(())
     }
 
-    fn snapshot_shown(object: &Object) -> Value {
-        let mut fields = object.fields.clone();
-        fields.insert("TagList".to_owned(), json!({"Tag": tag_list(&object.tags, "Key", "Value")}));
+    fn snapshot_shown(snapshot: &Snapshot) -> Value {
+        let mut fields = snapshot.object.fields.clone();
+        fields.insert("TagList".to_owned(), json!({"Tag": tag_list(&snapshot.object.tags, "Key", "Value")}));
         Value::Object(fields)
     }
 
@@ -78,9 +90,9 @@ impl Rds {
         // All that there are were made by hand.
         let kind = form.get("SnapshotType").is_none_or(|kind| kind == "manual");
         let one = form.get("DBSnapshotIdentifier").map(|name| self.snapshot(name)).transpose()?;
-        let all: Vec<&Object> = one.map_or_else(|| self.snapshots.values().collect(), |one| vec![one]);
-        let wanted = |object: &&Object| {
-            let of = form.get("DBInstanceIdentifier");
+        let all: Vec<&Snapshot> = one.map_or_else(|| self.snapshots.values().collect(), |one| vec![one]);
+        let wanted = |snapshot: &&Snapshot| {
+            let (object, of) = (&snapshot.object, form.get("DBInstanceIdentifier"));
             let field = |name: &str| match name {
                 "db-instance-id" => object.text("DBInstanceIdentifier").to_owned(),
                 "db-snapshot-id" => object.text("DBSnapshotIdentifier").to_owned(),

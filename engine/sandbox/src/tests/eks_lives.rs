@@ -230,6 +230,114 @@ async fn node_groups_of_launch_templates() {
 }
 
 #[tokio::test]
+async fn fargate_profiles_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::open(dir.path()).await.unwrap();
+    let (bench, place) = with_cluster(&sandbox, json!({"access_config": {"authentication_mode": "API"}})).await;
+    let role = format!("arn:aws:iam::{ACCOUNT_ID}:role/pods");
+    let profile = |more: Value| {
+        let base = json!({
+            "cluster_name": "demo", "fargate_profile_name": "jobs", "pod_execution_role_arn": role,
+            "selectors": [{"namespace": "jobs", "labels": {"size": "small"}}, {"namespace": "batch-*"}], "tags": {"team": "a"},
+        });
+        with(&base, more)
+    };
+    let want = profile(json!({"subnets": [place.subnets[1], place.subnets[2]]}));
+    let outputs = bench.life("aws:eks:FargateProfile", want.clone(), &[with(&want, json!({"tags": {"b": "c"}}))]).await;
+    assert!(outputs["arn"].as_str().is_some_and(|a| a.contains(":fargateprofile/demo/jobs/")), "{outputs:?}");
+    // Its pods may join.
+    let eks = client!(aws_sdk_eks, sandbox.http_client());
+    let entry = eks.describe_access_entry().cluster_name("demo").principal_arn(&role).send().await.unwrap();
+    assert_eq!(entry.access_entry().unwrap().r#type(), Some("FARGATE_LINUX"));
+
+    // Without subnets it is in the cluster's own, and not in one from which the way out is the internet's.
+    let ec2 = Clients::new(&sandbox).ec2;
+    let gateway = ec2.create_internet_gateway().send().await.unwrap().internet_gateway.unwrap();
+    let gateway = gateway.internet_gateway_id.unwrap();
+    ec2.attach_internet_gateway().internet_gateway_id(&gateway).vpc_id(&place.vpc).send().await.unwrap();
+    let table = ec2.create_route_table().vpc_id(&place.vpc).send().await.unwrap().route_table.unwrap();
+    let table = table.route_table_id.unwrap();
+    let route = ec2.create_route().route_table_id(&table).destination_cidr_block("0.0.0.0/0").gateway_id(&gateway);
+    route.send().await.unwrap();
+    ec2.associate_route_table().route_table_id(&table).subnet_id(&place.subnets[1]).send().await.unwrap();
+    let made = bench.create("aws:eks:FargateProfile", &profile(json!({})), 2).await.unwrap();
+    let there = eks.describe_fargate_profile().cluster_name("demo").fargate_profile_name("jobs").send().await.unwrap();
+    assert_eq!(there.fargate_profile().unwrap().subnets(), &place.subnets[..1]);
+
+    let selector = |namespace: &str| aws_sdk_eks::types::FargateProfileSelector::builder().namespace(namespace);
+    let request = |name: &str| {
+        let request = eks.create_fargate_profile().cluster_name("demo").fargate_profile_name(name);
+        request.pod_execution_role_arn(&role)
+    };
+    refused!(request("jobs").selectors(selector("jobs").build()), "ResourceInUseException");
+    refused!(request("other"), "InvalidParameterException");
+    let many = (0..6).map(|n| selector(&format!("n{n}")).build()).collect();
+    refused!(request("other").set_selectors(Some(many)), "InvalidParameterException");
+    let labels = (0..6).fold(selector("jobs"), |selector, n| selector.labels(format!("l{n}"), "x")).build();
+    refused!(request("other").selectors(labels), "InvalidParameterException");
+    let public = request("other").selectors(selector("jobs").build()).subnets(&place.subnets[1]);
+    refused!(public, "InvalidParameterException");
+    refused!(request("other").cluster_name("absent"), "ResourceNotFoundException");
+
+    // A cluster is not deleted before them.
+    let fields = kit::fields(cluster(&place, json!({})));
+    let error = bench.driver("aws:eks:Cluster").delete(&bench.cx, "demo", &fields).await.unwrap_err();
+    assert!(error.hint.as_deref().is_some_and(|h| h.contains("Fargate profiles jobs")), "{error}");
+    bench.deleted("aws:eks:FargateProfile", &made.id, &profile(json!({}))).await;
+    bench.deleted("aws:eks:Cluster", "demo", &cluster(&place, json!({}))).await;
+}
+
+#[tokio::test]
+async fn identity_providers_live() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::open(dir.path()).await.unwrap();
+    let (bench, place) = with_cluster(&sandbox, json!({})).await;
+    let provider = |name: &str, tag: &str| {
+        json!({
+            "cluster_name": "demo", "tags": {"team": tag}, "oidc": {
+                "identity_provider_config_name": name, "issuer_url": "https://login.example.com/tenant", "client_id": "kubernetes",
+                "username_claim": "email", "groups_claim": "groups", "groups_prefix": "oidc:", "required_claims": {"hd": "example.com"},
+            },
+        })
+    };
+    let changes = [provider("okta", "b")];
+    let outputs = bench.life("aws:eks:IdentityProviderConfig", provider("okta", "a"), &changes).await;
+    assert!(outputs["arn"].as_str().is_some_and(|a| a.contains("config/demo/oidc/okta/")), "{outputs:?}");
+
+    // There is one at most.
+    let made = bench.create("aws:eks:IdentityProviderConfig", &provider("okta", "a"), 2).await.unwrap();
+    let error = bench.create("aws:eks:IdentityProviderConfig", &provider("other", "a"), 3).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AlreadyExists, "{error:?}");
+    assert!(error.message.contains("okta"), "{error:?}");
+    let eks = client!(aws_sdk_eks, sandbox.http_client());
+    let listed = eks.list_identity_provider_configs().cluster_name("demo").send().await.unwrap();
+    let listed: Vec<&str> = listed.identity_provider_configs().iter().map(|config| config.name()).collect();
+    assert_eq!(listed, ["okta"]);
+    bench.deleted("aws:eks:IdentityProviderConfig", &made.id, &provider("okta", "a")).await;
+
+    let config = |url: &str| {
+        let config = aws_sdk_eks::types::OidcIdentityProviderConfigRequest::builder().client_id("kubernetes");
+        config.identity_provider_config_name("okta").issuer_url(url)
+    };
+    let associate = || eks.associate_identity_provider_config().cluster_name("demo");
+    for url in ["http://login.example.com", "https://login.example.com?tenant=1"] {
+        refused!(associate().oidc(config(url).build().unwrap()), "InvalidParameterException");
+    }
+    let system = config("https://login.example.com").groups_prefix("system:").build().unwrap();
+    refused!(associate().oidc(system), "InvalidParameterException");
+    // The same request once more makes no second one.
+    let same = || associate().oidc(config("https://login.example.com").build().unwrap());
+    for _ in 0..2 {
+        same().client_request_token("once").send().await.unwrap();
+    }
+    refused!(same().client_request_token("twice"), "ResourceInUseException");
+    // It goes with its cluster.
+    bench.deleted("aws:eks:Cluster", "demo", &cluster(&place, json!({}))).await;
+    bench.create("aws:eks:Cluster", &cluster(&place, json!({})), 4).await.unwrap();
+    same().client_request_token("anew").send().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_holds_a_cluster_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let sandbox = Sandbox::open(dir.path()).await.unwrap();

@@ -42,6 +42,18 @@ async fn backups() {
         "advanced_backup_settings": [{"resource_type": "EC2", "backup_options": {"WindowsVSS": "enabled"}}]});
     let other = json!({"backup_plan_name": "other", "tags": {"b": "2"}, "rules": [{"rule_name": "plain", "target_backup_vault_name": "main"}]});
     bench.life("aws:backup:Plan", plan.clone(), &[other]).await;
+    for (life, continuous, why) in [
+        (json!({"move_to_cold_storage_after_days": 30, "delete_after_days": 119}), false, "90 days apart"),
+        (json!({"move_to_cold_storage_after_days": 30, "delete_after_days": 120}), true, "is unavailable"),
+        (json!({"delete_after_days": 36}), true, "more than 35"),
+        (json!({"delete_after_days": 0}), false, "less than 1"),
+    ] {
+        let rule = json!({"rule_name": "r", "target_backup_vault_name": "main", "lifecycle": life,
+            "enable_continuous_backup": continuous});
+        let plan = json!({"backup_plan_name": "p", "rules": [rule]});
+        let error = bench.create("aws:backup:Plan", &plan, 9).await.unwrap_err();
+        assert!(error.message.contains(why), "{plan}: {error:?}");
+    }
 
     let id = bench.create("aws:backup:Plan", &plan, 3).await.unwrap().id;
     let again = bench.create("aws:backup:Plan", &plan, 3).await.unwrap().id;

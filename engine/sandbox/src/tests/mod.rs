@@ -53,6 +53,7 @@ mod message_lives;
 mod network;
 mod orphan_lives;
 mod rds_lives;
+mod restore_lives;
 mod secret_lives;
 
 /// The resource types' own bench: whole lives of objects, as the engine leads them.

@@ -8,17 +8,17 @@ use super::*;
 
 const INSTANCE: &str = "aws:rds:DbInstance";
 
-fn text(outputs: &phx_model::value::ValueMap, name: &str) -> String {
+pub(super) fn text(outputs: &phx_model::value::ValueMap, name: &str) -> String {
     outputs[name].as_str().unwrap().to_owned()
 }
 
-fn with(base: &Value, more: Value) -> Value {
+pub(super) fn with(base: &Value, more: Value) -> Value {
     let mut all = base.clone();
     all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     all
 }
 
-fn instance(name: &str, more: Value) -> Value {
+pub(super) fn instance(name: &str, more: Value) -> Value {
     let base = json!({
         "db_instance_identifier": name, "db_instance_class": "db.t4g.micro", "engine": "postgres", "engine_version": "16.4",
         "allocated_storage": 20, "master_username": "master", "master_user_password": "not-a-secret",
@@ -28,7 +28,7 @@ fn instance(name: &str, more: Value) -> Value {
 }
 
 /// A VPC with a subnet in each of three zones, and a subnet group of the first two. Returns the VPC and the subnets.
-async fn place(bench: &Bench) -> (String, Vec<String>) {
+pub(super) async fn place(bench: &Bench) -> (String, Vec<String>) {
     let vpc = bench.create("aws:ec2:Vpc", &json!({"cidr_block": "10.0.0.0/16"}), 90).await.unwrap().id;
     let mut subnets = Vec::new();
     for (at, zone) in ["a", "b", "c"].iter().enumerate() {
@@ -58,6 +58,18 @@ async fn groups_live() {
     assert!(text(&outputs, "arn").ends_with(":subgrp:data"), "{outputs:?}");
     let error = bench.create("aws:rds:DbSubnetGroup", &want("one zone", &subnets[..1], "a"), 2).await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("DBSubnetGroupDoesNotCoverEnoughAZs"), "{error:?}");
+
+    // An instance keeps the subnet that it is in, and moves to another group in another VPC only.
+    bench.create(INSTANCE, &instance("main", json!({})), 4).await.unwrap();
+    let rds = client!(aws_sdk_rds, sandbox.http_client());
+    let move_to = |subnets: &[String]| {
+        rds.modify_db_subnet_group().db_subnet_group_name("main").set_subnet_ids(Some(subnets.to_vec()))
+    };
+    refused!(move_to(&subnets[1..]), "SubnetAlreadyInUse");
+    move_to(&subnets[..]).send().await.unwrap();
+    bench.create("aws:rds:DbSubnetGroup", &want("other", &subnets[1..], "a"), 5).await.unwrap();
+    let moved = rds.modify_db_instance().db_instance_identifier("main").db_subnet_group_name("data");
+    refused!(moved, "InvalidVPCNetworkStateFault");
 
     let parameters = |connections: &str| {
         json!([
@@ -96,7 +108,8 @@ async fn instances_live() {
     let want = instance(
         "Main",
         json!({
-            "db_name": "app", "max_allocated_storage": 100, "storage_type": "gp3", "storage_throughput": 125, "iops": 3000,
+            "db_name": "app", "allocated_storage": 400, "max_allocated_storage": 1000, "storage_type": "gp3",
+            "storage_throughput": 500, "iops": 12000,
             "storage_encrypted": true, "port": 5433, "multi_az": false, "publicly_accessible": false, "vpc_security_group_ids": [group],
             "db_parameter_group_name": "main", "backup_retention_period": 7, "preferred_backup_window": "03:00-03:30",
             "preferred_maintenance_window": "Sun:05:00-Sun:06:00", "auto_minor_version_upgrade": false, "copy_tags_to_snapshot": true,
@@ -110,12 +123,12 @@ async fn instances_live() {
     let changed = with(
         &want,
         json!({
-            "db_instance_class": "db.t4g.small", "engine_version": "16.6", "allocated_storage": 30, "max_allocated_storage": 200,
+            "db_instance_class": "db.t4g.small", "engine_version": "16.6", "allocated_storage": 500, "max_allocated_storage": 2000,
             "multi_az": true, "backup_retention_period": 14, "apply_immediately": true, "preferred_backup_window": "02:00-02:30",
             "preferred_maintenance_window": "mon:05:00-mon:06:00", "copy_tags_to_snapshot": false, "deletion_protection": false,
             "master_user_password": "not-secret-either", "enable_cloudwatch_logs_exports": ["upgrade"], "port": 5434,
             "ca_certificate_identifier": "rds-ca-ecc384-g1", "monitoring_interval": 30, "enable_iam_database_authentication": false,
-            "storage_throughput": 250, "iops": 4000, "tags": {"team": "b"},
+            "storage_throughput": 600, "iops": 13000, "tags": {"team": "b"},
         }),
     );
     let bare = instance(
@@ -123,7 +136,7 @@ async fn instances_live() {
         json!({
             "engine_version": "16.6", "db_instance_class": "db.t4g.small", "apply_immediately": true, "enable_performance_insights": false,
             "monitoring_interval": 0, "deletion_protection": false, "db_parameter_group_name": "default.postgres16",
-            "allocated_storage": 30, "tags": {"team": "b"},
+            "allocated_storage": 500, "tags": {"team": "b"},
         }),
     );
     let outputs = bench.life(INSTANCE, want, &[changed, bare]).await;
@@ -131,9 +144,6 @@ async fn instances_live() {
     assert!(text(&outputs, "address").starts_with("main."), "{outputs:?}");
 
     // What phx has and the sandbox has not is said, before anything is made.
-    let restored = instance("other", json!({"db_snapshot_identifier": "one"}));
-    let error = bench.create(INSTANCE, &restored, 2).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unsupported, "{error:?}");
     let clustered = instance("other", json!({"engine": "aurora-postgresql"}));
     let error = bench.create(INSTANCE, &clustered, 2).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported, "{error:?}");
@@ -149,6 +159,9 @@ async fn instances_live() {
         (json!({"enable_cloudwatch_logs_exports": ["audit"]}), "InvalidParameterCombination"),
         (json!({"vpc_security_group_ids": ["sg-0absent"]}), "InvalidParameterValue"),
         (json!({"master_username": "admin"}), "InvalidParameterValue"),
+        (json!({"max_allocated_storage": 21}), "InvalidParameterCombination"),
+        (json!({"storage_type": "gp3", "iops": 3000}), "InvalidParameterCombination"),
+        (json!({"storage_encrypted": true, "kms_key_id": "alias/absent"}), "KMSKeyNotAccessibleFault"),
     ] {
         let error = bench.create(INSTANCE, &instance("other", more.clone()), 2).await.unwrap_err();
         assert_eq!(error.code.as_deref(), Some(code), "{more}: {error:?}");
@@ -245,6 +258,28 @@ async fn replicas_follow_and_are_promoted() {
     let shown = rds.describe_db_instances().db_instance_identifier("source").send().await.unwrap();
     assert!(shown.db_instances()[0].read_replica_db_instance_identifiers().is_empty());
     bench.deleted(INSTANCE, &made.id, &own).await;
+
+    // A key is told by its ARN, whatever it was called.
+    let key = bench.create("aws:kms:Key", &json!({}), 5).await.unwrap();
+    bench.create("aws:kms:Alias", &json!({"alias_name": "alias/db", "target_key_id": key.id}), 6).await.unwrap();
+    let keyed =
+        instance("keyed", json!({"storage_encrypted": true, "kms_key_id": "alias/db", "backup_retention_period": 7}));
+    bench.create(INSTANCE, &keyed, 7).await.unwrap();
+    let shown = rds.describe_db_instances().db_instance_identifier("keyed").send().await.unwrap();
+    assert_eq!(shown.db_instances()[0].kms_key_id(), key.outputs["arn"].as_str());
+    let of_keyed = || rds.create_db_instance_read_replica().source_db_instance_identifier("keyed");
+    of_keyed().db_instance_identifier("keyed-ro").kms_key_id(&key.id).send().await.unwrap();
+    // It has its source's password, and there is none if RDS manages that.
+    let password = rds.modify_db_instance().db_instance_identifier("keyed-ro").master_user_password("not-a-secret");
+    refused!(password, "InvalidParameterCombination");
+    let managed = rds.modify_db_instance().db_instance_identifier("keyed").manage_master_user_password(true);
+    managed.master_user_secret_kms_key_id("alias/db").send().await.unwrap();
+    refused!(of_keyed().db_instance_identifier("more"), "InvalidParameterValue");
+    // The secret keeps the key that it began with.
+    let other = bench.create("aws:kms:Key", &json!({}), 8).await.unwrap();
+    let managed = || rds.modify_db_instance().db_instance_identifier("keyed").manage_master_user_password(true);
+    managed().master_user_secret_kms_key_id(&key.id).send().await.unwrap();
+    refused!(managed().master_user_secret_kms_key_id(other.id), "InvalidParameterCombination");
 
     // Without backups there is no replica.
     let bare = instance("bare", json!({"backup_retention_period": 0}));
