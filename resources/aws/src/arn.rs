@@ -28,6 +28,9 @@ pub(crate) fn global_region(region: &str) -> &'static str {
         "aws-us-gov" => "us-gov-west-1",
         "aws-iso" => "us-iso-east-1",
         "aws-iso-b" => "us-isob-east-1",
+        "aws-iso-e" => "eu-isoe-west-1",
+        "aws-iso-f" => "us-isof-south-1",
+        "aws-eusc" => "eusc-de-east-1",
         _ => "us-east-1",
     }
 }
@@ -51,5 +54,9 @@ mod tests {
         assert_eq!(partition("us-iso-east-1"), "aws-iso");
         assert_eq!(partition("us-isob-east-1"), "aws-iso-b");
         assert_eq!(partition("eu-central-1"), "aws");
+        for (region, global) in [("eusc-de-east-1", "eusc-de-east-1"), ("us-gov-east-1", "us-gov-west-1")] {
+            assert_eq!(partition(global_region(region)), partition(region));
+            assert_eq!(global_region(region), global);
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Reading many objects with few calls.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::Future;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use phx_model::CloudError;
+use phx_model::error::ErrorKind;
 
 use crate::manage::{Found, Manage, Target};
 
@@ -34,22 +35,28 @@ pub fn ask<'a>(ids: impl IntoIterator<Item = &'a str>, per_call: usize) -> Ask {
     Ask::Groups(ids.chunks(per_call).map(<[String]>::to_vec).collect())
 }
 
-/// All pages of a listing, one after the other.
+/// All pages of a listing, one after the other. One whose pages lead back to an earlier page is an error: what stands on the pages that were never
+/// seen would be taken for gone.
 pub async fn pages<T, F, Fut>(mut page: F) -> Result<Vec<T>, CloudError>
 where
     F: FnMut(Option<String>) -> Fut,
     Fut: Future<Output = Result<(Vec<T>, Option<String>), CloudError>>,
 {
     let mut all = Vec::new();
-    let mut token = None;
+    let (mut token, mut seen) = (None, HashSet::new());
     loop {
-        let (items, next) = page(token.clone()).await?;
+        let (items, next) = page(token).await?;
         all.extend(items);
-        // The same token again would be the same page again, for ever.
-        match next.filter(|next| !next.is_empty() && Some(next) != token.as_ref()) {
-            Some(next) => token = Some(next),
-            None => return Ok(all),
+        let Some(next) = next.filter(|next| !next.is_empty()) else { return Ok(all) };
+        if !seen.insert(next.clone()) {
+            let message = format!(
+                "a listing does not come to its end: its page {} leads back to an earlier one, and what is on the others is not known",
+                seen.len() + 1
+            );
+            return Err(CloudError::local(ErrorKind::Other, message)
+                .hint("run it again; if it stays so, the endpoint does not list page by page as AWS documents it"));
         }
+        token = Some(next);
     }
 }
 
@@ -129,7 +136,18 @@ mod tests {
             })
         });
         assert_eq!(all.await.unwrap(), [1, 2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn pages_that_lead_back_are_no_whole_listing() {
         let stuck = pages(|_| async { Ok((vec![1], Some("same".to_owned()))) });
-        assert_eq!(stuck.await.unwrap(), [1, 1]);
+        let error = stuck.await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Other);
+        assert!(error.message.contains("its page 2 leads back"), "{error}");
+        let around = pages(|token| async move {
+            let next = if token.as_deref() == Some("a") { "b" } else { "a" };
+            Ok((vec![1], Some(next.to_owned())))
+        });
+        assert!(around.await.unwrap_err().message.contains("its page 3 leads back"));
     }
 }

@@ -9,8 +9,9 @@
 //! | [`write`](Service::write): sent twice it may do it twice | repeated | returned as [`Ambiguous`](ErrorKind::Ambiguous), for the engine to settle |
 //!
 //! Waits between repetitions are exponential with full jitter. An endpoint that answers with an HTML page most likely does not
-//! implement the operation; that is never taken for "not there". If the page's status is 5xx, it may also have broken half way: then reads and
-//! idempotent writes are repeated a few times, and of another write it is not known whether it had an effect.
+//! implement the operation; that is never taken for "not there", and no more is a 404 that bears no code. If the page's status is 5xx, it may also
+//! have broken half way: then reads and idempotent writes are repeated a few times, and of another write it is not known whether it had an
+//! effect. A page with the status of a gateway (502, 503, 504) comes from what stands before a service that is down, and counts as 5xx.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -30,7 +31,9 @@ use crate::client::Service;
 
 /// How often a call is sent at most.
 const ATTEMPTS: u32 = 8;
-/// An address at which nobody answers seldom comes alive, and the user waits.
+/// What is throttled was refused before anything was done, and others of the account may use its rate up for a minute.
+const ATTEMPTS_THROTTLED: u32 = 16;
+/// An address at which nobody has ever answered seldom comes alive, and the user waits.
 const ATTEMPTS_UNREACHABLE: u32 = 4;
 /// An endpoint that does not implement an operation may say so with the same page as one that broke.
 const ATTEMPTS_BROKE: u32 = 3;
@@ -96,10 +99,14 @@ impl<C> Service<C> {
             let failure = match Box::pin(send()).await {
                 Ok(answer) => {
                     pace.passed(Instant::now());
+                    self.aws.note_answer(&self.provider, self.name);
                     return Ok(answer);
                 }
                 Err(failure) => failure,
             };
+            if failure.raw_response().is_some() {
+                self.aws.note_answer(&self.provider, self.name);
+            }
             let error = self.explain(operation, &failure);
             if error.kind == ErrorKind::Throttled {
                 pace.throttled(Instant::now());
@@ -109,7 +116,7 @@ impl<C> Service<C> {
                 && failure.raw_response().is_some_and(|raw| is_html(raw) && raw.status().as_u16() >= 500);
             let most = match effect {
                 Effect::None | Effect::Repeatable if broke => ATTEMPTS_BROKE,
-                _ => attempts(error.kind, effect),
+                _ => attempts(error.kind, effect, self.aws.has_answered(&self.provider, self.name)),
             };
             if attempt >= most {
                 let mut error = settled(error, effect, attempt);
@@ -145,6 +152,11 @@ impl<C> Service<C> {
         }
         self.name.clone_into(&mut error.service);
         operation.clone_into(&mut error.operation);
+        // Only the answer to a HEAD request has no room for a code. Elsewhere whoever listens there does not know the operation, and that says
+        // nothing of the object.
+        if error.kind == ErrorKind::NotFound && error.code.is_none() && !operation.starts_with("Head") {
+            error.kind = ErrorKind::Unsupported;
+        }
         match (error.kind, self.aws.endpoint()) {
             (ErrorKind::Unreachable, Some(url)) => {
                 error.message = format!("nothing answers at {url}: {}", error.message);
@@ -163,10 +175,11 @@ impl<C> Service<C> {
     }
 }
 
-/// How often a call that fails so is sent.
-fn attempts(kind: ErrorKind, effect: Effect) -> u32 {
+/// How often a call that fails so is sent. `answered`: somebody has answered there before, and so will again.
+fn attempts(kind: ErrorKind, effect: Effect, answered: bool) -> u32 {
     match kind {
-        ErrorKind::Throttled => ATTEMPTS,
+        ErrorKind::Throttled => ATTEMPTS_THROTTLED,
+        ErrorKind::Unreachable if answered => ATTEMPTS,
         ErrorKind::Unreachable => ATTEMPTS_UNREACHABLE,
         ErrorKind::Ambiguous if effect != Effect::Once => ATTEMPTS,
         _ => 1,
@@ -207,7 +220,7 @@ where
         SdkError::ResponseError(e) => {
             let raw = e.raw();
             let mut error = if is_html(raw) {
-                CloudError::local(ErrorKind::Unsupported, html_note(raw))
+                CloudError::local(html_kind(raw), html_note(raw))
             } else {
                 let message = format!("the answer cannot be read: {}", chain(failure));
                 CloudError::local(ErrorKind::Ambiguous, message)
@@ -251,9 +264,10 @@ fn refused<E: ProvideErrorMetadata>(answer: &E, raw: &HttpResponse) -> CloudErro
     let status = raw.status().as_u16();
     let request_id = meta.request_id().or_else(|| raw.request_id()).map(str::to_owned);
     let code = meta.code().map(str::to_owned);
-    let kind = if code.is_none() && is_html(raw) { ErrorKind::Unsupported } else { kind_of(code.as_deref(), status) };
+    let is_page = code.is_none() && is_html(raw);
+    let kind = if is_page { html_kind(raw) } else { kind_of(code.as_deref(), status) };
     let message = match meta.message() {
-        _ if kind == ErrorKind::Unsupported && code.is_none() => html_note(raw),
+        _ if is_page => html_note(raw),
         Some(message) if !message.is_empty() => message.to_owned(),
         _ => format!("refused with status {status}"),
     };
@@ -281,7 +295,7 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
             429 => ErrorKind::Throttled,
             401 | 403 => ErrorKind::Denied,
             501 => ErrorKind::Unsupported,
-            500.. => ErrorKind::Ambiguous,
+            408 | 500.. => ErrorKind::Ambiguous,
             _ => ErrorKind::Other,
         };
     };
@@ -299,6 +313,8 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
         | "BandwidthLimitExceeded"
         | "PriorRequestNotComplete"
         | "ProvisionedThroughputExceededException" => ErrorKind::Throttled,
+        // What did not arrive in time, and what S3 says in an answer that had begun well.
+        "RequestTimeout" | "RequestTimeoutException" | "InternalError" => ErrorKind::Ambiguous,
         "NotImplemented" | "UnknownOperationException" | "InvalidAction" | "UnsupportedOperationException"
             if status != 409 =>
         {
@@ -380,6 +396,8 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
             ErrorKind::AlreadyExists
         }
         _ if code.ends_with(".InUse") => ErrorKind::InUse,
+        // Whatever a service calls it.
+        _ if status == 429 => ErrorKind::Throttled,
         // What failed inside AWS may have had an effect before it failed.
         _ if status >= 500 => ErrorKind::Ambiguous,
         _ if ["Invalid", "Validation", "Malformed", "Missing"].iter().any(|form| code.starts_with(form)) => {
@@ -395,6 +413,15 @@ fn is_html(raw: &HttpResponse) -> bool {
     let start = String::from_utf8_lossy(&start[..start.len().min(64)]).trim_start().to_ascii_lowercase();
     // An empty body has no form, whatever its header says of it.
     !start.is_empty() && (declared || start.starts_with("<!doctype html") || start.starts_with("<html"))
+}
+
+/// What a page means. An endpoint that does not implement an operation may say so with one; what stands before a service that is down does, too.
+fn html_kind(raw: &HttpResponse) -> ErrorKind {
+    match raw.status().as_u16() {
+        429 => ErrorKind::Throttled,
+        502..=504 => ErrorKind::Ambiguous,
+        _ => ErrorKind::Unsupported,
+    }
 }
 
 fn html_note(raw: &HttpResponse) -> String {
@@ -484,9 +511,15 @@ mod tests {
             ("ValidationError", 400, Invalid),
             ("MalformedPolicyDocument", 400, Invalid),
             ("InternalError", 500, Ambiguous),
+            ("InternalError", 200, Ambiguous),
             ("Unavailable", 503, Ambiguous),
+            ("RequestTimeout", 400, Ambiguous),
+            ("PriorRequestNotComplete", 400, Throttled),
+            ("TooManyRequestsException", 429, Throttled),
+            ("LimitExceededException", 429, Throttled),
             ("NotImplemented", 501, Unsupported),
             ("VpcLimitExceeded", 400, Other),
+            ("LimitExceededException", 400, Other),
         ] {
             assert_eq!(kind_of(Some(code), status), kind, "{code}");
         }
@@ -496,17 +529,21 @@ mod tests {
 
     #[test]
     fn only_what_cannot_have_happened_is_repeated_blindly() {
-        for effect in [Effect::None, Effect::Once, Effect::Repeatable] {
-            assert!(attempts(ErrorKind::Throttled, effect) > 1);
-            assert!(attempts(ErrorKind::Unreachable, effect) > 1);
+        for (effect, answered) in
+            [(Effect::None, false), (Effect::Once, false), (Effect::Once, true), (Effect::Repeatable, true)]
+        {
+            assert!(attempts(ErrorKind::Throttled, effect, answered) > 1);
+            assert!(attempts(ErrorKind::Unreachable, effect, answered) > 1);
             for kind in
                 [ErrorKind::Unsupported, ErrorKind::NotFound, ErrorKind::Denied, ErrorKind::Invalid, ErrorKind::InUse]
             {
-                assert_eq!(attempts(kind, effect), 1);
+                assert_eq!(attempts(kind, effect, answered), 1);
             }
         }
-        assert_eq!(attempts(ErrorKind::Ambiguous, Effect::Once), 1);
-        assert!(attempts(ErrorKind::Ambiguous, Effect::Repeatable) > 1);
+        assert_eq!(attempts(ErrorKind::Ambiguous, Effect::Once, true), 1);
+        assert!(attempts(ErrorKind::Ambiguous, Effect::Repeatable, false) > 1);
+        let unreachable = |answered| attempts(ErrorKind::Unreachable, Effect::Once, answered);
+        assert!(unreachable(true) > unreachable(false), "who has answered before will again");
     }
 
     #[test]

@@ -53,6 +53,7 @@ struct Inner {
     total: AtomicU64,
     paces: Mutex<HashMap<PaceKey, Arc<Pace>>>,
     made: Mutex<HashMap<PlacedId, (Instant, HashSet<String>)>>,
+    answered: Mutex<HashSet<(ProviderKey, &'static str)>>,
     joints: Mutex<HashMap<PaceKey, Arc<dyn Any + Send + Sync>>>,
     roles: Roles,
 }
@@ -227,6 +228,7 @@ impl Builder {
                 total: AtomicU64::new(0),
                 paces: Mutex::default(),
                 made: Mutex::default(),
+                answered: Mutex::default(),
                 joints: Mutex::default(),
                 roles: Roles::default(),
             }),
@@ -262,9 +264,10 @@ impl Builder {
                 .pool_idle_timeout(IDLE_TIMEOUT)
                 .build_https()
         });
+        // The SDK fetches the credentials, from STS or SSO and again whenever they end, by these settings: that it may repeat by itself.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(client)
-            .retry_config(RetryConfig::disabled())
+            .retry_config(RetryConfig::standard())
             .timeout_config(Self::timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(region) = &self.region {
@@ -279,7 +282,8 @@ impl Builder {
         if let Ok(name) = AppName::new("phx") {
             loader = loader.app_name(name);
         }
-        let config = loader.load().await;
+        // Which of phx's own calls are repeated, phx says.
+        let config = loader.load().await.into_builder().retry_config(RetryConfig::disabled()).build();
         if config.region().is_none() {
             return Err(CloudError::local(ErrorKind::Invalid, "no AWS region is set")
                 .hint("set `region` in the stack's configuration, or AWS_REGION, or the profile's region"));
@@ -349,6 +353,20 @@ impl Aws {
         self.inner.total.fetch_add(1, Ordering::Relaxed);
         let mut calls = self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner);
         *calls.entry(format!("{service}:{operation}")).or_default() += 1;
+    }
+
+    /// Notes that a service has answered at a place, whatever it said.
+    pub(crate) fn note_answer(&self, provider: &ProviderKey, service: &'static str) {
+        if !self.has_answered(provider, service) {
+            let mut answered = self.inner.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            answered.insert((provider.clone(), service));
+        }
+    }
+
+    /// Whether a service has answered at a place before.
+    pub(crate) fn has_answered(&self, provider: &ProviderKey, service: &'static str) -> bool {
+        let answered = self.inner.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.iter().any(|(place, name)| *name == service && place == provider)
     }
 
     pub(crate) fn pace(&self, provider: &ProviderKey, service: &'static str, operation: &'static str) -> Arc<Pace> {
@@ -597,6 +615,21 @@ impl<C> std::fmt::Debug for Service<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn calls_are_not_repeated_by_the_sdk() {
+        let settings = Builder::default().region(Some("us-west-2".into())).credentials("key", "secret");
+        let config = settings.load().await.unwrap();
+        assert_eq!(config.retry_config().map(RetryConfig::max_attempts), Some(1));
+    }
+
+    #[test]
+    fn a_service_that_has_answered_is_known_at_its_place() {
+        let (aws, here, there) = (Aws::builder().build(), ProviderKey::default(), ProviderKey("eu-west-1".into()));
+        aws.note_answer(&here, "ec2");
+        assert!(aws.has_answered(&here, "ec2"));
+        assert!(!aws.has_answered(&here, "iam") && !aws.has_answered(&there, "ec2"));
+    }
 
     #[cfg(feature = "s3")]
     #[test]

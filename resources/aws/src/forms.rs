@@ -5,6 +5,7 @@ use phx_model::schema::{Field, satisfied};
 use phx_model::typed::FieldChange;
 use phx_model::value::{Json, Val};
 
+use crate::arn::Arn;
 use crate::documents::{self, Untold};
 
 /// For a flag that is off unless it is set: off and unset are one. AWS may leave out what is off, or say it.
@@ -21,6 +22,26 @@ pub fn minus_one_is_unset(value: &Value) -> Value {
         Value::Int(-1) => Value::Null,
         other => other.clone(),
     }
+}
+
+/// For a text that AWS does not keep when it is empty: it and unset are one.
+pub fn empty_is_unset(value: &Value) -> Value {
+    match value.as_str() {
+        Some("") => Value::Null,
+        _ => value.expose().clone(),
+    }
+}
+
+/// A KMS key as the program named it, where it named an alias or the bare id: AWS tells the ARN of the key that the alias stood for when it was
+/// set.
+pub fn key_as_set(set: Option<&Value>, told: Option<&str>) -> Option<Arn> {
+    let told = told.filter(|told| !told.is_empty())?;
+    let stands_for = |set: &&str| {
+        set.starts_with("alias/")
+            || set.contains(":alias/")
+            || told.rsplit_once(":key/").is_some_and(|(_, id)| id == *set)
+    };
+    Some(Arn::new(set.and_then(Value::as_str).filter(stands_for).unwrap_or(told)))
 }
 
 /// For a document that AWS keeps as text: text and structure are one.
@@ -100,6 +121,26 @@ mod tests {
         assert_eq!(off_is_unset(&Value::Bool(true).secret()), Value::Bool(true));
         assert_eq!(minus_one_is_unset(&Value::Int(-1)), Value::Null);
         assert_eq!(minus_one_is_unset(&Value::Int(5)), Value::Int(5));
+    }
+
+    #[test]
+    fn an_empty_text_and_unset_are_one() {
+        assert_eq!(empty_is_unset(&Value::String("".into())), Value::Null);
+        assert_eq!(empty_is_unset(&Value::String("a".into()).secret()), Value::String("a".into()));
+        assert_eq!(empty_is_unset(&Value::Null), Value::Null);
+    }
+
+    #[test]
+    fn a_key_is_told_as_it_was_named() {
+        let key = "arn:aws:kms:r:1:key/k";
+        let told = |set: &str| key_as_set(Some(&Value::String(set.into())), Some(key));
+        for named in ["alias/app", "arn:aws:kms:r:1:alias/app", "k"] {
+            assert_eq!(told(named), Some(Arn::new(named)));
+        }
+        assert_eq!(told("arn:aws:kms:r:1:key/other"), Some(Arn::new(key)));
+        assert_eq!(key_as_set(None, Some(key)), Some(Arn::new(key)));
+        // To a key that is gone nobody may be blind.
+        assert_eq!(key_as_set(Some(&Value::String("alias/app".into())), None), None);
     }
 
     #[test]

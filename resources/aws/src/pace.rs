@@ -14,6 +14,8 @@ const RISE: f64 = 0.25;
 const SLOWEST: f64 = 0.2;
 /// Above this a limit no longer limits anything.
 const FASTEST: f64 = 200.0;
+/// What passed longer ago says nothing of how fast calls may come now.
+const LATELY: Duration = Duration::from_secs(2);
 
 /// The pace of one action of one service in one place.
 #[derive(Debug, Default)]
@@ -48,7 +50,7 @@ impl Pace {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.rate = state.rate.map(|rate| rate + RISE).filter(|rate| *rate < FASTEST);
         state.passed = match state.passed {
-            Some((since, n)) if now.duration_since(since) < Duration::from_secs(2) => Some((since, n + 1)),
+            Some((since, n)) if now.duration_since(since) < LATELY => Some((since, n + 1)),
             _ => Some((now, 1)),
         };
     }
@@ -60,8 +62,10 @@ impl Pace {
             return;
         }
         let rate = state.rate.unwrap_or_else(|| match state.passed {
-            Some((since, n)) => f64::from(n) / now.duration_since(since).as_secs_f64().max(0.1),
-            None => FASTEST,
+            Some((since, n)) if now.duration_since(since) < LATELY => {
+                f64::from(n) / now.duration_since(since).as_secs_f64().max(0.1)
+            }
+            _ => FASTEST,
         });
         state.rate = Some((rate * CUT).clamp(SLOWEST, FASTEST));
         state.cut = Some(now);
@@ -91,6 +95,17 @@ mod tests {
         }
         assert_eq!(pace.reserve(t + Duration::from_secs(9)), Duration::ZERO);
         assert_eq!(pace.reserve(t + Duration::from_secs(9)), Duration::ZERO, "the limit is lifted");
+    }
+
+    #[test]
+    fn a_quiet_time_does_not_make_a_burst_slow() {
+        let pace = Pace::default();
+        let t = Instant::now();
+        pace.passed(t);
+        pace.throttled(t + Duration::from_secs(100));
+        // One call in a hundred seconds was no limit: a hundred calls find their places within a second, and not in minutes.
+        let places: Vec<Duration> = (0..100).map(|_| pace.reserve(t + Duration::from_secs(100))).collect();
+        assert!(places[99] < Duration::from_secs(1), "{:?}", places[99]);
     }
 
     #[test]

@@ -81,6 +81,10 @@ impl Roles {
             || CloudError::local(ErrorKind::Denied, call::chain(error)),
             |refusal| CloudError { service: "sts".into(), operation: "AssumeRole".into(), ..call::explain(refusal) },
         );
+        // Whatever became of AssumeRole, the call that wants the credentials was not sent.
+        if said.kind == ErrorKind::Ambiguous {
+            said.kind = ErrorKind::Unreachable;
+        }
         said.message =
             format!("the role {} of the provider context {name:?} cannot be assumed: {}", role.arn, said.message);
         if said.kind == ErrorKind::Denied && (said.hint.is_none() || said.code.as_deref() == Some("AccessDenied")) {
@@ -177,5 +181,32 @@ impl Places for Aws {
         // Every session may ask whose it is; what matters is that there is one.
         batch::each(roles, |(_, key)| self.caller(key)).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sts::error::ErrorMetadata;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    #[test]
+    fn a_session_that_fails_leaves_no_doubt_about_the_call_that_wanted_it() {
+        let key = ProviderKey("210987654321/eu-west-1@tenant".into());
+        let roles = Roles::default();
+        let role = Provider::new().assume_role("arn:aws:iam::210987654321:role/phx");
+        roles.defined.lock().unwrap().insert(key.clone(), role);
+        let said = |status: u16, code: &str| {
+            let meta = ErrorMetadata::builder().code(code).message("no").build();
+            let raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+            let failure: SdkError<AssumeRoleError, HttpResponse> =
+                SdkError::service_error(AssumeRoleError::generic(meta), raw);
+            roles.refused(&key, &CredentialsError::provider_error(failure)).unwrap()
+        };
+        let broken = said(500, "InternalFailure");
+        assert_eq!((broken.kind, broken.operation.as_str()), (ErrorKind::Unreachable, "AssumeRole"), "{broken}");
+        assert_eq!(said(400, "Throttling").kind, ErrorKind::Throttled);
+        assert_eq!(said(403, "AccessDenied").kind, ErrorKind::Denied);
     }
 }

@@ -306,7 +306,7 @@ impl Statement {
     }
 
     /// Adds a condition: an operator such as `StringEquals`, a key such as `aws:SourceAccount`, and a value. Several values under one
-    /// operator and key are alternatives.
+    /// operator and key are alternatives. Keys have no case: `aws:SourceAccount` and `AWS:sourceaccount` are one.
     pub fn condition(
         mut self,
         operator: impl Into<String>,
@@ -315,7 +315,7 @@ impl Statement {
     ) -> Self {
         let keys = self.conditions.entry(operator.into()).or_default();
         let (key, value) = (key.into().into_expr(), value.into().0);
-        match keys.iter_mut().find(|(known, _)| *known == key) {
+        match keys.iter_mut().find(|(known, _)| is_one_key(known, &key)) {
             Some((_, values)) => append(values, value),
             None => {
                 let mut values = Vec::new();
@@ -400,6 +400,16 @@ impl Principal {
 
 fn literal(text: &str) -> Expr {
     Expr::Literal(Value::String(text.into()))
+}
+
+/// Whether two keys of conditions are one to AWS, which heeds no case in them. A policy that has both would say the same thing twice, and AWS takes
+/// none like that.
+fn is_one_key(a: &Expr, b: &Expr) -> bool {
+    let bare = |key: &str| key.strip_prefix(SCHEME).unwrap_or(key).to_ascii_lowercase();
+    match (a, b) {
+        (Expr::Literal(Value::String(a)), Expr::Literal(Value::String(b))) => bare(a) == bare(b),
+        _ => a == b,
+    }
 }
 
 /// One text after the other; what is known already is put together at once.

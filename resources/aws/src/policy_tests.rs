@@ -80,6 +80,55 @@ fn documents_are_written_as_iam_wants_them() {
 }
 
 #[test]
+fn a_key_that_is_set_twice_keeps_all_that_is_said_of_it() {
+    let document = PolicyDocument::new().statement(
+        Statement::allow()
+            .condition("StringEquals", "aws:SourceAccount", "1")
+            .condition("StringEquals", "AWS:sourceaccount", "2")
+            .condition("StringEquals", "oidc.example.com:sub", "a")
+            .condition("StringEquals", "https://oidc.example.com:sub", "b")
+            .condition("StringLike", "aws:SourceAccount", "3*"),
+    );
+    assert_eq!(
+        written(document),
+        json(
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Condition":{
+                "StringEquals":{"aws:SourceAccount":["1","2"],"oidc.example.com:sub":["a","b"]},
+                "StringLike":{"aws:SourceAccount":"3*"}}}]}"#
+        )
+    );
+}
+
+#[test]
+fn a_document_that_says_something_twice_is_awss_to_refuse_and_loses_nothing() {
+    let condition = |inside: &str| in_statement(&format!(r#""Action":"s3:*","Condition":{{{inside}}}"#));
+    for twice in [
+        condition(r#""StringEquals":{"k":"a","k":"b"}"#),
+        condition(r#""StringEquals":{"k":"a"},"StringEquals":{"l":"b"}"#),
+        r#"{"Statement":[],"Statement":[{"Effect":"Deny"}]}"#.to_owned(),
+    ] {
+        let document = Value::String(twice.as_str().into());
+        assert_eq!(text(&Json(document.clone())), twice);
+        assert_eq!(canonical(&document), document);
+        assert_ne!(canonical(&document), canonical(&json(&twice)), "what a parser makes of it is another policy");
+    }
+    // One name in two places says two things.
+    let once = condition(r#""StringEquals":{"k":"a"},"StringLike":{"k":"a"}"#);
+    assert_eq!(canonical(&Value::String(once.as_str().into())), canonical(&json(&once)));
+
+    // Two keys that become one without their scheme: as expressions may.
+    let both = json(r#"{"Statement":[{"Condition":{"StringEquals":{"https://i:sub":"a","i:sub":"b"}}}]}"#);
+    assert_eq!(json(&text(&Json(both.clone()))), both);
+    let urn = Urn::parse("urn:phx:p:s:aws:eks:Cluster:main").unwrap();
+    let issuer = Output::<String>::reference(&urn, "issuer");
+    let key = phx_model::format!("{}:sub", &issuer);
+    let document = PolicyDocument::new()
+        .statement(Statement::allow().condition("StringEquals", "i:sub", "a").condition("StringEquals", key, "b"));
+    let written = Input::<Json>::from(document).into_expr().eval(&Cluster(Some("i"))).unwrap();
+    assert!(text(&Json(written)).contains(r#""i:sub":"a","i:sub":"b""#));
+}
+
+#[test]
 fn text_and_structure_are_one() {
     let text = in_statement(r#""Action":"s3:*""#);
     assert_eq!(canonical(&Value::String(text.as_str().into())), canonical(&json(&text)));

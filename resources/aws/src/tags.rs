@@ -13,7 +13,8 @@ pub fn with_intent(tags: &BTreeMap<String, String>, intent: &IntentId) -> BTreeM
     tags
 }
 
-/// What to set and what to take away for tags to become what is wished.
+/// What to set and what to take away for tags to become what is wished. Whoever makes the calls takes away first: AWS refuses an object's
+/// fifty-first tag, also if another is about to go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagDelta {
     /// To be set.
@@ -28,8 +29,9 @@ impl TagDelta {
         let none = BTreeMap::new();
         let before = change.before.as_ref().unwrap_or(&none);
         let after = change.after.as_ref().unwrap_or(&none);
-        let set =
-            after.iter().filter(|(k, v)| before.get(*k) != Some(v)).map(|(k, v)| (k.clone(), v.clone())).collect();
+        // phx's mark is never written over, whatever a program says: by it the object is found again.
+        let differs = |k: &String, v: &String| k != INTENT_TAG && before.get(k) != Some(v);
+        let set = after.iter().filter(|(k, v)| differs(k, v)).map(|(k, v)| (k.clone(), v.clone())).collect();
         let remove = before.keys().filter(|k| !after.contains_key(*k) && !is_hidden(k)).cloned().collect();
         Self { set, remove }
     }
@@ -65,6 +67,8 @@ mod tests {
         assert_eq!(delta.set, tags(&[("new", "1"), ("other", "2")]));
         assert_eq!(delta.remove, BTreeSet::from(["gone".to_owned()]));
         assert_eq!(TagDelta::of(&FieldChange { before: None, after: None }), TagDelta::default());
+        let mark = FieldChange { before: None, after: Some(tags(&[("phx:intent", "mine")])) };
+        assert_eq!(TagDelta::of(&mark), TagDelta::default(), "the mark stays");
     }
 
     #[test]

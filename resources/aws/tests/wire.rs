@@ -21,6 +21,8 @@ enum Answer {
     Xml(String),
     Error(u16, &'static str),
     Html(u16),
+    /// A status, and nothing in AWS's form.
+    Bare(u16),
     /// It took the request, and the connection broke.
     Lost,
 }
@@ -56,6 +58,7 @@ impl HttpConnector for Endpoint {
         HttpConnectorFuture::ready(match answer {
             Answer::Xml(body) => respond(200, "text/xml", body),
             Answer::Html(status) => respond(status, "text/html", "<!doctype html><html>no</html>".to_owned()),
+            Answer::Bare(status) => respond(status, "text/plain", "no".to_owned()),
             Answer::Error(status, code) => respond(
                 status,
                 "text/xml",
@@ -194,6 +197,30 @@ async fn an_html_page_means_that_the_operation_is_not_implemented() {
         let kind = if status == 500 { ErrorKind::Ambiguous } else { ErrorKind::Unsupported };
         assert_eq!(error.kind, kind, "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_stands_before_a_service_that_is_down_is_no_word_of_the_service() {
+    let inputs = values([("cidr_block", "10.0.0.0/16")]);
+    let back = bench(|_, n| if n == 0 { Answer::Html(503) } else { vpcs(&vpc("vpc-1", "i")) });
+    let read = back.read("aws:ec2:Vpc", &[("vpc-1", &inputs)]).await;
+    assert!(matches!(read[0], Read::Present(_)), "{read:?}");
+    let down = bench(|_, _| Answer::Html(503));
+    let error = down.driver("aws:ec2:Vpc").create(&down.cx, &inputs, &intent()).await.unwrap_err();
+    assert_eq!((error.kind, down.aws.api_calls()), (ErrorKind::Ambiguous, 1), "{error}");
+    assert!(error.message.contains("503"), "{error}");
+}
+
+#[tokio::test]
+async fn a_404_without_a_code_does_not_mean_that_an_object_is_gone() {
+    let bench = bench(|_, _| Answer::Bare(404));
+    let inputs = values([("cidr_block", "10.0.0.0/16")]);
+    let targets = [ReadTarget { id: "vpc-1", inputs: &inputs }];
+    let driver = bench.driver("aws:ec2:Vpc");
+    let error = driver.read_many(&bench.cx, &targets).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
+    let error = driver.delete(&bench.cx, "vpc-1", &inputs).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unsupported, "not taken for deleted: {error}");
 }
 
 #[tokio::test]

@@ -205,16 +205,17 @@ impl Manage for Certificate {
         }
         if let Some(tags) = &change.tags {
             let TagDelta { set, remove } = TagDelta::of(tags);
-            if !set.is_empty() {
-                let request = acm.add_tags_to_certificate().certificate_arn(id).set_tags(Some(to_tags(&set)?));
-                acm.write_idempotent("AddTagsToCertificate", || request.clone().send()).await?;
-            }
+            // What is taken away goes first: a certificate has fifty tags at most.
             if !remove.is_empty() {
                 // Without a value: whatever it is now.
                 let tag = |key: &String| sdk::Tag::builder().key(key).build().map_err(invalid);
                 let tags = remove.iter().map(tag).collect::<Result<_, _>>()?;
                 let request = acm.remove_tags_from_certificate().certificate_arn(id).set_tags(Some(tags));
                 acm.write_idempotent("RemoveTagsFromCertificate", || request.clone().send()).await?;
+            }
+            if !set.is_empty() {
+                let request = acm.add_tags_to_certificate().certificate_arn(id).set_tags(Some(to_tags(&set)?));
+                acm.write_idempotent("AddTagsToCertificate", || request.clone().send()).await?;
             }
         }
         Ok(None)

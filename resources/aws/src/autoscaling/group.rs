@@ -68,8 +68,9 @@ pub struct Group {
     pub mixed_instances_policy: Option<Input<MixedInstancesPolicy>>,
     /// A launch configuration, which launch templates have succeeded.
     pub launch_configuration_name: Option<Input<String>>,
-    /// The instance that the group's instances are made like.
-    #[field(replace, write_only)]
+    /// The instance that the group's instances are made like. Only the creation uses it: leaving it out later changes nothing, so the group
+    /// can get a launch template in its place.
+    #[field(replace, write_only, cloud_default)]
     pub instance_id: Option<Input<InstanceId>>,
     /// The subnets that instances are launched in.
     #[field(set)]

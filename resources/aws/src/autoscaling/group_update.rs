@@ -11,6 +11,7 @@ use phx_model::state::{INTENT_TAG, IntentId};
 use phx_model::typed::FieldChange;
 
 use super::group::{GroupChange, GroupResolved, describe};
+use super::group_blocks::MixedInstancesPolicyResolved;
 use super::{AutoScaling, group_convert as convert};
 use crate::arn::Arn;
 use crate::ids::SubnetId;
@@ -113,6 +114,16 @@ pub(super) fn creation(
         .set_tags(Some(tags)))
 }
 
+/// The policy to give a group that exists. What is not sent stays as it is, so overrides that are taken away are sent as an empty list.
+fn mixed(want: &MixedInstancesPolicyResolved, change: &GroupChange) -> sdk::MixedInstancesPolicy {
+    let mut want = want.clone();
+    let before = change.mixed_instances_policy.as_ref().and_then(|change| change.before.as_ref());
+    if before.is_some_and(|policy| policy.launch_template.overrides.is_some()) {
+        want.launch_template.overrides.get_or_insert_default();
+    }
+    convert::to_mixed(&want)
+}
+
 /// The request that changes what UpdateAutoScalingGroup can change; `None` if nothing of that changes. What is not sent stays as it is, so
 /// what is taken away is sent as the API says "none".
 pub(super) fn modification(
@@ -142,7 +153,7 @@ pub(super) fn modification(
             want.mixed_instances_policy
                 .as_ref()
                 .filter(|_| note(c.mixed_instances_policy.is_some()))
-                .map(convert::to_mixed),
+                .map(|policy| mixed(policy, c)),
         )
         .set_launch_configuration_name(
             want.launch_configuration_name.clone().filter(|_| note(c.launch_configuration_name.is_some())),
@@ -407,13 +418,14 @@ async fn update_tags(
     change: &GroupChange,
 ) -> Result<(), CloudError> {
     let (set, remove) = tag_changes(id, want, change);
-    if !set.is_empty() {
-        let request = autoscaling.create_or_update_tags().set_tags(Some(set));
-        autoscaling.write_idempotent("CreateOrUpdateTags", || request.clone().send()).await?;
-    }
+    // What is taken away goes first: a group has fifty tags at most.
     if !remove.is_empty() {
         let request = autoscaling.delete_tags().set_tags(Some(remove));
         autoscaling.write_idempotent("DeleteTags", || request.clone().send()).await?;
+    }
+    if !set.is_empty() {
+        let request = autoscaling.create_or_update_tags().set_tags(Some(set));
+        autoscaling.write_idempotent("CreateOrUpdateTags", || request.clone().send()).await?;
     }
     Ok(())
 }

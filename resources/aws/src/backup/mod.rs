@@ -64,14 +64,15 @@ async fn update_tags(
 ) -> Result<(), CloudError> {
     let Some(change) = change else { return Ok(()) };
     let delta = TagDelta::of(change);
-    if !delta.set.is_empty() {
-        let request = backup.tag_resource().resource_arn(arn).set_tags(Some(delta.set.into_iter().collect()));
-        backup.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: an object has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = backup.untag_resource().resource_arn(arn).set_tag_key_list(Some(keys));
         backup.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = backup.tag_resource().resource_arn(arn).set_tags(Some(delta.set.into_iter().collect()));
+        backup.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

@@ -241,17 +241,18 @@ async fn tags(budgets: &Budgets, arn: &str) -> Result<TagMap, CloudError> {
 }
 
 async fn update_tags(budgets: &Budgets, arn: &Arn, delta: TagDelta) -> Result<(), CloudError> {
+    // Those that go make room: a budget has fifty at most.
+    if !delta.remove.is_empty() {
+        let keys = delta.remove.into_iter().collect();
+        let request = budgets.untag_resource().resource_arn(arn.as_str()).set_resource_tag_keys(Some(keys));
+        budgets.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
     if !delta.set.is_empty() {
         let tag = |(key, value): (String, String)| sdk::ResourceTag::builder().key(key).value(value).build();
         let tags: Result<Vec<_>, _> = delta.set.into_iter().map(tag).collect();
         let request =
             budgets.tag_resource().resource_arn(arn.as_str()).set_resource_tags(Some(tags.map_err(incomplete)?));
         budgets.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
-    if !delta.remove.is_empty() {
-        let keys = delta.remove.into_iter().collect();
-        let request = budgets.untag_resource().resource_arn(arn.as_str()).set_resource_tag_keys(Some(keys));
-        budgets.write_idempotent("UntagResource", || request.clone().send()).await?;
     }
     Ok(())
 }
@@ -285,17 +286,25 @@ fn filled(want: &BudgetResolved, change: &BudgetChange, there: BudgetResolved) -
     if next.filter_expression.is_some() {
         next.metrics = next.metrics.or(there.metrics);
     } else {
-        // What does not change is sent as it is there: what of it is not sent would become AWS's default again.
-        next.cost_types = match change.cost_types {
-            None => there.cost_types.or(next.cost_types),
-            Some(_) => next.cost_types,
+        // What of it is not sent would become AWS's default again.
+        next.cost_types = match (change.cost_types.as_ref().and_then(|c| c.after.as_ref()), there.cost_types) {
+            (None, there) => there.or(next.cost_types),
+            (Some(want), Some(there)) => Some(blocks::cost_types_with(want, &there)),
+            (Some(want), None) => Some(want.clone()),
         };
         if next.cost_filters.is_none() && change.cost_filters.is_none() && change.filter_expression.is_none() {
             next.cost_filters = there.cost_filters;
         }
     }
-    if next.planned_budget_limits.is_none() && next.auto_adjust_data.is_none() {
-        next.budget_limit = next.budget_limit.or(there.budget_limit);
+    // Of a program that sets no limit, the limits are somebody else's, in whichever of their forms.
+    let limited =
+        next.budget_limit.is_some() || next.planned_budget_limits.is_some() || next.auto_adjust_data.is_some();
+    if !limited {
+        next.auto_adjust_data = there.auto_adjust_data.filter(|_| change.auto_adjust_data.is_none());
+        next.planned_budget_limits = there.planned_budget_limits.filter(|_| change.planned_budget_limits.is_none());
+        if next.planned_budget_limits.is_none() && next.auto_adjust_data.is_none() {
+            next.budget_limit = there.budget_limit;
+        }
     }
     next
 }

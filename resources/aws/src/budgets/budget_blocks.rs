@@ -181,6 +181,23 @@ pub(super) fn cost_types_of(types: &sdk::CostTypes) -> CostTypesResolved {
     }
 }
 
+/// What is wished of kinds of costs, and of the others what is there.
+pub(super) fn cost_types_with(want: &CostTypesResolved, there: &CostTypesResolved) -> CostTypesResolved {
+    CostTypesResolved {
+        include_tax: want.include_tax.or(there.include_tax),
+        include_subscription: want.include_subscription.or(there.include_subscription),
+        use_blended: want.use_blended.or(there.use_blended),
+        include_refund: want.include_refund.or(there.include_refund),
+        include_credit: want.include_credit.or(there.include_credit),
+        include_upfront: want.include_upfront.or(there.include_upfront),
+        include_recurring: want.include_recurring.or(there.include_recurring),
+        include_other_subscription: want.include_other_subscription.or(there.include_other_subscription),
+        include_support: want.include_support.or(there.include_support),
+        include_discount: want.include_discount.or(there.include_discount),
+        use_amortized: want.use_amortized.or(there.use_amortized),
+    }
+}
+
 pub(super) fn time_period(want: &TimePeriodResolved) -> Result<sdk::TimePeriod, CloudError> {
     let at = |text: &Option<String>| text.as_deref().map(time).transpose();
     Ok(sdk::TimePeriod::builder().set_start(at(&want.start)?).set_end(at(&want.end)?).build())

@@ -84,7 +84,7 @@ async fn list(budgets: &Budgets, account: &str) -> Result<Option<HashMap<String,
 }
 
 async fn one(budgets: &Budgets, account: &str, name: &str) -> Result<Vec<sdk::Notification>, CloudError> {
-    batch::pages(|token| async move {
+    let told = batch::pages(|token| async move {
         let request = budgets
             .describe_notifications_for_budget()
             .account_id(account)
@@ -93,8 +93,16 @@ async fn one(budgets: &Budgets, account: &str, name: &str) -> Result<Vec<sdk::No
             .set_next_token(token);
         let answer = budgets.read("DescribeNotificationsForBudget", || request.clone().send()).await?;
         Ok((answer.notifications.unwrap_or_default(), answer.next_token))
-    })
-    .await
+    });
+    or_none(told.await)
+}
+
+/// What is said not to be there is none: the budget itself is.
+fn or_none<T>(told: Result<Vec<T>, CloudError>) -> Result<Vec<T>, CloudError> {
+    match told {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
+        told => told,
+    }
 }
 
 async fn subscribers(
@@ -103,7 +111,7 @@ async fn subscribers(
     name: &str,
     notification: &sdk::Notification,
 ) -> Result<Vec<sdk::Subscriber>, CloudError> {
-    batch::pages(|token| async move {
+    let told = batch::pages(|token| async move {
         let request = budgets
             .describe_subscribers_for_notification()
             .account_id(account)
@@ -113,8 +121,8 @@ async fn subscribers(
             .set_next_token(token);
         let answer = budgets.read("DescribeSubscribersForNotification", || request.clone().send()).await?;
         Ok((answer.subscribers.unwrap_or_default(), answer.next_token))
-    })
-    .await
+    });
+    or_none(told.await)
 }
 
 /// A notification without its state, which is no part of what names it.

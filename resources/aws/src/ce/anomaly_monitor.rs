@@ -87,7 +87,7 @@ impl Manage for AnomalyMonitor {
             .create_anomaly_monitor()
             .anomaly_monitor(monitor)
             .set_resource_tags(Some(to_sdk(with_intent(&want.tags, intent))?));
-        let answer = ce.write("CreateAnomalyMonitor", || request.clone().send()).await?;
+        let answer = ce.write("CreateAnomalyMonitor", || request.clone().send()).await.map_err(explain)?;
         Ok(created(&answer.monitor_arn))
     }
 
@@ -127,6 +127,16 @@ impl Manage for AnomalyMonitor {
         let arns = monitors.filter_map(|m| m.monitor_arn).collect();
         Ok(super::made_by(ce, arns, intent).await?.map(|arn| created(&arn)))
     }
+}
+
+/// AWS makes the first monitor of its services by itself.
+fn explain(error: CloudError) -> CloudError {
+    if error.code.as_deref() == Some("LimitExceededException") {
+        return error.hint(
+            "an account has one monitor of each dimension, and new accounts have AWS's own of services: adopt the one that is there with `phx import`, or delete it",
+        );
+    }
+    error
 }
 
 async fn list(ce: &CostExplorer) -> Result<Vec<sdk::AnomalyMonitor>, CloudError> {

@@ -55,14 +55,15 @@ async fn update_tags(
 ) -> Result<(), CloudError> {
     let Some(change) = change else { return Ok(()) };
     let delta = TagDelta::of(change);
-    if !delta.set.is_empty() {
-        let request = ce.tag_resource().resource_arn(arn).set_resource_tags(Some(to_sdk(delta.set)?));
-        ce.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: an object has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = ce.untag_resource().resource_arn(arn).set_resource_tag_keys(Some(keys));
         ce.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = ce.tag_resource().resource_arn(arn).set_resource_tags(Some(to_sdk(delta.set)?));
+        ce.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

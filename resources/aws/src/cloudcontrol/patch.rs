@@ -58,7 +58,7 @@ fn walk(patch: &mut Patch, path: &str, before: Option<&Value>, after: &Value, th
         // Never told.
         let add = operation("add", path, Some(after));
         match before {
-            Some(before) if before == after => patch.again.push((path.to_owned(), add)),
+            Some(before) if alike(before, after) => patch.again.push((path.to_owned(), add)),
             _ => patch.operations.push(add),
         }
         return;
@@ -77,9 +77,20 @@ fn walk(patch: &mut Patch, path: &str, before: Option<&Value>, after: &Value, th
                 patch.operations.push(operation("remove", &step(path, key), None));
             }
         }
+        // AWS may keep a list in an order of its own. That the program puts it into another one is a change all the same.
+        (Value::List(_), Value::List(_)) if holds(after, there) => {
+            if before.is_some_and(|before| !alike(before, after)) && !alike(after, there) {
+                patch.operations.push(operation("replace", path, Some(after)));
+            }
+        }
         _ if holds(after, there) => {}
         _ => patch.operations.push(operation("replace", path, Some(after))),
     }
+}
+
+/// Whether two values say the same, whichever of them are kept from view: what was seen of a secret document is secret in all its parts.
+fn alike(a: &Value, b: &Value) -> bool {
+    a.to_plain_json() == b.to_plain_json()
 }
 
 fn operation(name: &str, path: &str, value: Option<&Value>) -> Json {
@@ -158,6 +169,23 @@ mod tests {
         );
         let after = json!({"A": {"b/c": 1, "d": 2, "e": [1]}});
         assert_eq!(of(&before, &after, &there), json!([{"op": "replace", "path": "/A/e", "value": [1]}]));
+    }
+
+    #[test]
+    fn a_list_that_the_program_puts_into_another_order_is_changed() {
+        let (set, turned) = (json!({"L": ["a", "b"]}), json!({"L": ["b", "a"]}));
+        assert_eq!(of(&set, &turned, &set), json!([{"op": "replace", "path": "/L", "value": ["b", "a"]}]));
+        assert_eq!(of(&set, &turned, &turned), json!([]), "it is there already");
+        assert_eq!(of(&turned, &turned, &set), json!([]), "the order is AWS's own");
+    }
+
+    #[test]
+    fn what_is_kept_from_view_is_no_other_value() {
+        let seen = [("Days", Value::Int(1).secret()), ("From", Value::String("x".into()).secret())];
+        let after = value(&json!({"Days": 2, "From": "x"}));
+        let mut patch = patch(&Value::Map(seen.into()), &after, &value(&json!({"Days": 1})));
+        assert!(patch.spare(&["/From"]), "it is only said again");
+        assert_eq!(patch.all(), json!([{"op": "replace", "path": "/Days", "value": 2}]));
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) async fn follow(cc: &CloudControl, cx: &Cx, mut event: ProgressEvent)
         }
         let asked = event.retry_after().map(|at| until(at).clamp(SHORTEST, LONGEST));
         let step = asked.or_else(|| steps.next()).unwrap_or(LONGEST);
-        tokio::time::sleep(step.min(left)).await;
+        cx.pause(tokio::time::sleep(step.min(left))).await;
         let token = event
             .request_token
             .clone()
@@ -112,7 +112,9 @@ pub(super) fn failed(cc: &CloudControl, event: &ProgressEvent) -> CloudError {
         if event.operation_status() == Some(&OperationStatus::CancelComplete) { "was cancelled" } else { "failed" };
     let message = format!("{}: the request {state}: {why}", name(event));
     let code = event.error_code().map(|c| c.as_str().to_owned());
-    let error = CloudError { kind, code, ..cc.unexpected(operation, message) };
+    // By its token AWS knows the request, and whoever asks it with `aws cloudcontrol get-resource-request-status`.
+    let request_id = event.request_token().map(str::to_owned);
+    let error = CloudError { kind, code, request_id, ..cc.unexpected(operation, message) };
     if kind == ErrorKind::AlreadyExists {
         return error.hint(
             "adopt it with the `import` option, or choose another name; where it is the object that is being replaced, give the resource `delete_before_replace`",
@@ -123,8 +125,7 @@ pub(super) fn failed(cc: &CloudControl, event: &ProgressEvent) -> CloudError {
 
 /// Says which property cannot be changed in place, if that is why.
 pub(super) fn explain(error: CloudError) -> CloudError {
-    let cannot = matches!(error.code.as_deref(), Some("NotUpdatable" | "NotUpdatableException"));
-    if !cannot && !error.message.to_ascii_lowercase().contains("createonlypropert") {
+    if !is_refused_change(&error) {
         return error;
     }
     let named = created_only(&error.message);
@@ -137,6 +138,12 @@ pub(super) fn explain(error: CloudError) -> CloudError {
     error.hint(format!(
         "AWS cannot change {which} in place: {how}, and its changes make a new object; or replace it once with `phx up --replace`"
     ))
+}
+
+/// Whether AWS refuses to change a property in place.
+pub(super) fn is_refused_change(error: &CloudError) -> bool {
+    matches!(error.code.as_deref(), Some("NotUpdatable" | "NotUpdatableException"))
+        || error.message.to_ascii_lowercase().contains("createonlypropert")
 }
 
 /// The properties that a message names: `createOnlyProperties [/properties/BucketName]`.

@@ -29,7 +29,7 @@ use phx_model::state::IntentId;
 use phx_model::value::{Json, Val};
 use phx_model::{CloudError, Expr, Input, Outputs, Value, ValueMap};
 
-use super::progress::{age, created_only, explain, failed, follow, is_failed};
+use super::progress::{age, created_only, explain, failed, follow, is_failed, is_refused_change};
 use super::{CloudControl, patch, properties};
 use crate::arn::Arn;
 use crate::call::client_token;
@@ -185,8 +185,9 @@ impl Manage for Resource {
             }
             patch.spare(fixed);
             while let Err(error) = send(cc, cx, id, want, &patch).await {
-                // AWS may refuse what is only said again, since it cannot be changed: then it need not be said.
-                if !patch.spare(&created_only(&error.message)) {
+                // AWS may refuse what is only said again, since it cannot be changed: then it need not be said. Whatever else it finds fault with has
+                // to be said all the same, or it would be lost.
+                if !is_refused_change(&error) || !patch.spare(&created_only(&error.message)) {
                     return Err(error);
                 }
                 tracing::debug!(%error, "said without what cannot be changed");

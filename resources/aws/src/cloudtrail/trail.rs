@@ -15,6 +15,7 @@ use super::CloudTrail;
 use super::trail_blocks::{self as blocks, AdvancedEventSelector, EventSelector, InsightSelector};
 use crate::arn::Arn;
 use crate::client::Aws;
+use crate::forms::{empty_is_unset, key_as_set};
 use crate::ids::BucketName;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tagged::TagMap;
@@ -44,6 +45,7 @@ pub struct Trail {
     /// The bucket, whose policy lets CloudTrail write.
     pub s3_bucket_name: Input<BucketName>,
     /// What the names of the objects in it begin with.
+    #[field(normalize = empty_is_unset)]
     pub s3_key_prefix: Option<Input<String>>,
     /// The SNS topic that is told of each file, by its name or ARN.
     pub sns_topic_name: Option<Input<String>>,
@@ -280,11 +282,7 @@ async fn tags(cloudtrail: &CloudTrail, arns: Vec<String>) -> Result<HashMap<Stri
 async fn update_tags(aws: &Aws, cx: &Cx, cloudtrail: &CloudTrail, id: &str, delta: TagDelta) -> Result<(), CloudError> {
     let (region, account) = (aws.region(&cx.provider).await?, aws.account(&cx.provider).await?);
     let arn = Arn::of("cloudtrail", &region, &account, &format!("trail/{id}"));
-    if !delta.set.is_empty() {
-        let request = cloudtrail.add_tags().resource_id(arn.as_str()).set_tags_list(Some(to_sdk(delta.set)?));
-        let send = || cloudtrail.write_idempotent("AddTags", || request.clone().send());
-        once_known(cx, send).await?;
-    }
+    // Those that go make room: a trail has fifty at most.
     if !delta.remove.is_empty() {
         let tags = delta.remove.into_iter().map(|key| (key, String::new())).collect();
         // Without values, whatever they are.
@@ -294,6 +292,11 @@ async fn update_tags(aws: &Aws, cx: &Cx, cloudtrail: &CloudTrail, id: &str, delt
         });
         let request = cloudtrail.remove_tags().resource_id(arn.as_str()).set_tags_list(Some(tags.collect()));
         let send = || cloudtrail.write_idempotent("RemoveTags", || request.clone().send());
+        once_known(cx, send).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = cloudtrail.add_tags().resource_id(arn.as_str()).set_tags_list(Some(to_sdk(delta.set)?));
+        let send = || cloudtrail.write_idempotent("AddTags", || request.clone().send());
         once_known(cx, send).await?;
     }
     Ok(())
@@ -436,7 +439,7 @@ fn fields(target: &Target<'_>, trail: &Shown, tags: TagMap) -> TrailResolved {
         enable_log_file_validation: Some(trail.log_file_validation_enabled().unwrap_or(false)),
         cloud_watch_logs_log_group_arn: arn(trail.cloud_watch_logs_log_group_arn()),
         cloud_watch_logs_role_arn: arn(trail.cloud_watch_logs_role_arn()),
-        kms_key_id: arn(trail.kms_key_id()),
+        kms_key_id: key_as_set(target.inputs.get("kms_key_id"), trail.kms_key_id()),
         is_organization_trail: trail.is_organization_trail(),
         recursive_logging: trail.recursive_logging(),
         is_logging: None,

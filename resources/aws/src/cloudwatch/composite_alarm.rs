@@ -18,8 +18,8 @@ use super::{
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
-use crate::owner;
 use crate::tagged::{self, TagMap};
+use crate::{forms, owner};
 
 /// Watches other alarms.
 ///
@@ -40,6 +40,7 @@ pub struct CompositeAlarm {
     /// them and deleted before them.
     pub alarm_rule: Input<String>,
     /// What it is for.
+    #[field(normalize = forms::empty_is_unset)]
     pub alarm_description: Option<Input<String>>,
     /// Whether it acts. AWS's default: yes.
     #[field(cloud_default)]

@@ -41,6 +41,7 @@ pub struct MetricAlarm {
     #[field(replace)]
     pub alarm_name: Input<String>,
     /// What it is for.
+    #[field(normalize = forms::empty_is_unset)]
     pub alarm_description: Option<Input<String>>,
     /// Whether it acts. AWS's default: yes.
     #[field(cloud_default)]

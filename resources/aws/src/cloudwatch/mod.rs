@@ -116,14 +116,15 @@ async fn update_tags(
 ) -> Result<(), CloudError> {
     let Some(change) = change else { return Ok(()) };
     let TagDelta { set, remove } = TagDelta::of(change);
-    if !set.is_empty() {
-        let request = cloudwatch.tag_resource().resource_arn(arn.as_str()).set_tags(Some(to_tags(&set)));
-        cloudwatch.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: an object has fifty at most.
     if !remove.is_empty() {
         let keys = remove.into_iter().collect();
         let request = cloudwatch.untag_resource().resource_arn(arn.as_str()).set_tag_keys(Some(keys));
         cloudwatch.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !set.is_empty() {
+        let request = cloudwatch.tag_resource().resource_arn(arn.as_str()).set_tags(Some(to_tags(&set)));
+        cloudwatch.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

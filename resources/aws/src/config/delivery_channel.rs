@@ -11,9 +11,10 @@ use phx_model::{Block, CloudError, Input, Outputs, Resource};
 use super::{Config, DEFAULT, kept};
 use crate::arn::Arn;
 use crate::client::Aws;
+use crate::forms::empty_is_unset;
 use crate::ids::BucketName;
 use crate::manage::{Created, Found, Manage, Target};
-use crate::wait;
+use crate::{owner, wait};
 
 /// How long to wait for a recorder, and for a bucket's policy to be known.
 const UNTIL_RECORDER: Duration = Duration::from_secs(120);
@@ -41,6 +42,7 @@ pub struct DeliveryChannel {
     /// The bucket, whose policy lets AWS Config write.
     pub s3_bucket_name: Input<BucketName>,
     /// What the names of the objects in it begin with.
+    #[field(normalize = empty_is_unset)]
     pub s3_key_prefix: Option<Input<String>>,
     /// The KMS key that the objects are encrypted with.
     pub s3_kms_key_arn: Option<Input<Arn>>,
@@ -137,12 +139,8 @@ impl Manage for DeliveryChannel {
         let name = name(want);
         let channels = describe(config).await?;
         let Some(channel) = channels.iter().find(|c| c.name() == Some(name)) else { return Ok(None) };
-        let there = fields(channel);
-        if there != (DeliveryChannelResolved { name: there.name.clone(), ..want.clone() }) {
-            let message = format!("the delivery channel {name} is there already, and it is not as it is wished");
-            return Err(CloudError::local(ErrorKind::AlreadyExists, message)
-                .hint("adopt it with `phx import` if it is this stack's to manage, or delete it"));
-        }
+        owner::check_alike::<Self>(&format!("the delivery channel {name}"), want, &fields(channel))
+            .map_err(|e| e.hint("adopt it with `phx import` if it is this stack's to manage, or delete it"))?;
         Ok(Some(created(name)))
     }
 }

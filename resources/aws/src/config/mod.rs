@@ -72,14 +72,15 @@ async fn update_tags(
 ) -> Result<(), CloudError> {
     let Some(change) = change else { return Ok(()) };
     let delta = TagDelta::of(change);
-    if !delta.set.is_empty() {
-        let request = config.tag_resource().resource_arn(arn).set_tags(Some(to_sdk(delta.set)));
-        config.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: an object has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = config.untag_resource().resource_arn(arn).set_tag_keys(Some(keys));
         config.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = config.tag_resource().resource_arn(arn).set_tags(Some(to_sdk(delta.set)));
+        config.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

@@ -46,6 +46,7 @@ pub struct Rule {
     #[field(replace)]
     pub config_rule_name: Input<String>,
     /// What it is for.
+    #[field(normalize = forms::empty_is_unset)]
     pub description: Option<Input<String>>,
     /// Which resources it looks at. Unset, it is for all that are recorded.
     pub scope: Option<Input<Scope>>,
@@ -272,9 +273,16 @@ fn created(name: &str, id: Option<&str>, arn: Option<&str>) -> Created<Rule> {
 /// PutConfigRule sets the whole rule: what AWS filled in, and what the program never set, is sent as it is there.
 fn with_what_is_left_alone(want: &RuleResolved, change: &RuleChange, there: &sdk::ConfigRule) -> RuleResolved {
     let mut next = want.clone();
-    let frequency = there.maximum_execution_frequency().map(|f| f.as_str().to_owned());
-    next.maximum_execution_frequency = next.maximum_execution_frequency.or(frequency);
-    next.evaluation_modes = next.evaluation_modes.or(modes(there));
+    let same = there.source().is_some_and(|source| {
+        let identifier = source.source_identifier().filter(|identifier| !identifier.is_empty());
+        source.owner().as_str() == want.source.owner && identifier == want.source.source_identifier.as_deref()
+    });
+    // Not every rule is evaluated by time, or in every mode.
+    if same {
+        let frequency = there.maximum_execution_frequency().map(|f| f.as_str().to_owned());
+        next.maximum_execution_frequency = next.maximum_execution_frequency.or(frequency);
+        next.evaluation_modes = next.evaluation_modes.or(modes(there));
+    }
     kept(&mut next.description, change.description.as_ref(), description(there));
     if let (Some(next), Some(there)) =
         (&mut next.source.custom_policy_details, there.source().and_then(|s| s.custom_policy_details()))

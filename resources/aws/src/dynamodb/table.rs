@@ -12,7 +12,7 @@ use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::typed::Tags;
 use phx_model::value::Json;
-use phx_model::{CloudError, Input, Outputs, Resource};
+use phx_model::{CloudError, Input, Outputs, Resource, Value};
 
 use super::table_blocks::*;
 use super::table_convert::*;
@@ -20,6 +20,7 @@ use super::table_update::{self as changes, describe, settled};
 use super::{DynamoDb, TableName, invalid, is_gone};
 use crate::arn::Arn;
 use crate::client::Aws;
+use crate::forms::key_as_set;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tagged::{self, TagMap};
 use crate::tags::{TagDelta, with_intent};
@@ -47,7 +48,7 @@ pub struct Table {
     #[field(replace)]
     pub table_name: Input<String>,
     /// The attributes that the keys of the table and of its indexes are made of, and no others. The type of one that is a part of the
-    /// table's own key cannot be changed.
+    /// table's own key or of a local index's cannot be changed; other indexes by it are made anew.
     #[field(set, cloud_default)]
     pub attribute_definitions: Option<Input<Vec<AttributeDefinition>>>,
     /// The key of its items: a `HASH` part, then perhaps a `RANGE` part. Only a copy of another account's table goes without.
@@ -104,7 +105,7 @@ pub struct Table {
     #[field(cloud_default)]
     pub global_table_settings_replication_mode: Option<Input<String>>,
     /// The table of another account that this is a copy of.
-    #[field(replace, write_only)]
+    #[field(replace, write_only, cloud_default)]
     pub global_table_source_arn: Option<Input<Arn>>,
     /// The tags.
     pub tags: Tags,
@@ -218,7 +219,7 @@ impl Manage for Table {
         if change.global_secondary_indexes.is_none() {
             all_used(&before, want)?;
         }
-        changes::update(dynamodb, cx, id, &aws.region(&cx.provider).await?, want, change).await?;
+        changes::update(dynamodb, cx, &before, &aws.region(&cx.provider).await?, want, change).await?;
         if let Some(ttl) = &change.time_to_live_specification {
             changes::put_ttl(dynamodb, id, ttl.after.as_ref()).await?;
         }
@@ -315,13 +316,16 @@ fn outputs(table: &sdk::TableDescription) -> Option<TableOutputs> {
 /// DynamoDB would say that an attribute is used otherwise, which does not tell what to do.
 fn key_stays(there: &sdk::TableDescription, want: &TableResolved) -> Result<(), CloudError> {
     let kind_of = |name: &str| there.attribute_definitions().iter().find(|a| a.attribute_name() == name);
-    for key in there.key_schema() {
+    let local = there.local_secondary_indexes().iter().flat_map(|index| index.key_schema());
+    for key in there.key_schema().iter().chain(local) {
         let wished = want.attribute_definitions.iter().flatten().find(|a| a.attribute_name == key.attribute_name());
         if let (Some(wished), Some(is)) = (wished, kind_of(key.attribute_name()))
             && wished.attribute_type != is.attribute_type().as_str()
         {
-            let message =
-                format!("{} is a part of the table's key, so its type cannot be changed", key.attribute_name());
+            let message = format!(
+                "{} is a part of the key of the table or of a local index, so its type cannot be changed",
+                key.attribute_name()
+            );
             return Err(CloudError::local(ErrorKind::Invalid, message).hint("make a table of another name"));
         }
     }
@@ -411,7 +415,14 @@ fn fields(table: &sdk::TableDescription, region: &str, target: &Target<'_>) -> T
         on_demand_throughput: from_on_demand(table.on_demand_throughput()),
         warm_throughput: from_warm(warm.unwrap_or_default(), wanted("warm_throughput")),
         stream_specification: from_stream(table.stream_specification()),
-        sse_specification: from_sse(table.sse_description()),
+        sse_specification: from_sse(table.sse_description()).map(|sse| {
+            let set = wanted("sse_specification").and_then(|set| match set.expose() {
+                Value::Map(parts) => parts.get("kms_master_key_id"),
+                _ => None,
+            });
+            let key = key_as_set(set, sse.kms_master_key_id.as_ref().map(Arn::as_str));
+            SseSpecificationResolved { kms_master_key_id: key, ..sse }
+        }),
         table_class: text(class),
         deletion_protection_enabled: Some(table.deletion_protection_enabled().unwrap_or(false)),
         resource_policy: None,
@@ -467,14 +478,15 @@ async fn list_tags(dynamodb: &DynamoDb, arn: &str) -> Result<TagMap, CloudError>
 }
 
 async fn update_tags(dynamodb: &DynamoDb, arn: &str, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = dynamodb.tag_resource().resource_arn(arn).set_tags(Some(to_tags(&delta.set)?));
-        dynamodb.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: a table has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = dynamodb.untag_resource().resource_arn(arn).set_tag_keys(Some(keys));
         dynamodb.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = dynamodb.tag_resource().resource_arn(arn).set_tags(Some(to_tags(&delta.set)?));
+        dynamodb.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

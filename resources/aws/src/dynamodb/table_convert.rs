@@ -1,5 +1,7 @@
 //! A table's parts, to and from the SDK's structures.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types as sdk;
 use phx_model::{CloudError, Value};
 
@@ -205,6 +207,11 @@ pub(super) fn from_global(
     in_order_of::<GlobalSecondaryIndex>(wanted, there.iter().filter(leaving).map(one).collect())
 }
 
+/// Whether one of these attributes is a part of an index's key.
+pub(super) fn is_keyed_by(index: &GlobalSecondaryIndexResolved, attributes: &BTreeSet<&str>) -> bool {
+    index.key_schema.iter().any(|key| attributes.contains(key.attribute_name.as_str()))
+}
+
 pub(super) fn to_stream(want: &StreamSpecificationResolved) -> Result<sdk::StreamSpecification, CloudError> {
     let view = want.stream_view_type.as_deref().filter(|_| want.stream_enabled).map(sdk::StreamViewType::from);
     sdk::StreamSpecification::builder()
@@ -239,6 +246,18 @@ pub(super) fn from_sse(there: Option<&sdk::SseDescription>) -> Option<SseSpecifi
         sse_type: s.sse_type().map(|kind| kind.as_str().to_owned()),
         kms_master_key_id: s.kms_master_key_arn().map(Arn::new),
     })
+}
+
+/// Whether a table is encrypted as is wished.
+pub(super) fn is_encrypted_so(there: &sdk::TableDescription, want: Option<&SseSpecificationResolved>) -> bool {
+    match (from_sse(there.sse_description()), want.filter(|want| want.enabled)) {
+        (None, None) => true,
+        (Some(there), Some(want)) => {
+            let key = want.kms_master_key_id.as_ref();
+            key.is_none_or(|key| there.kms_master_key_id.as_ref() == Some(key))
+        }
+        _ => false,
+    }
 }
 
 /// The copies in other regions than the table's own.

@@ -115,15 +115,16 @@ async fn step(
     settled(dynamodb, cx, name).await
 }
 
-/// Makes the changes that are UpdateTable's.
+/// Makes the changes that are UpdateTable's. `there` is what the table was before.
 pub(super) async fn update(
     dynamodb: &DynamoDb,
     cx: &Cx,
-    name: &str,
+    there: &sdk::TableDescription,
     home: &str,
     want: &TableResolved,
     change: &TableChange,
 ) -> Result<(), CloudError> {
+    let name = want.table_name.as_str();
     if let Some(protection) = &change.deletion_protection_enabled {
         let request = dynamodb.update_table().deletion_protection_enabled(protection.after.unwrap_or(false));
         step(dynamodb, cx, name, request).await?;
@@ -132,18 +133,34 @@ pub(super) async fn update(
         let request = dynamodb.update_table().table_class(sdk::TableClass::from(class.as_str()));
         step(dynamodb, cx, name, request).await?;
     }
-    if let Some(sse) = &change.sse_specification {
+    // DynamoDB refuses to encrypt a table as it is.
+    if let Some(sse) = change.sse_specification.as_ref().filter(|sse| !is_encrypted_so(there, sse.after.as_ref())) {
         step(dynamodb, cx, name, dynamodb.update_table().sse_specification(to_sse(sse.after.as_ref()))).await?;
     }
     if change.stream_specification.is_some() {
         update_stream(dynamodb, cx, name, want.stream_specification.as_ref()).await?;
     }
     let wished = want.global_secondary_indexes.as_deref().unwrap_or_default();
-    let indexes = change.global_secondary_indexes.is_some();
+    let retyped = retyped(there, want);
+    let indexes = change.global_secondary_indexes.is_some() || !retyped.is_empty();
     if indexes {
         // Before the capacity: with provisioned capacity, indexes that are to go would need some too.
         let there = from_global(settled(dynamodb, cx, name).await?.global_secondary_indexes(), None);
-        for name_of_index in obsolete(&there, wished) {
+        let gone = match change.global_secondary_indexes.is_some() {
+            true => obsolete(&there, wished, &retyped),
+            false => there.iter().filter(|t| is_keyed_by(t, &retyped)).map(|t| t.index_name.as_str()).collect(),
+        };
+        // Those of which the program never said anything are somebody else's.
+        let own = want.global_secondary_indexes.is_some() || change.global_secondary_indexes.is_some();
+        if let Some(index) = gone.first().filter(|_| !own) {
+            let message = format!(
+                "{} is a part of the key of the index {index}, which the program does not name, so its type stays",
+                retyped.iter().copied().collect::<Vec<_>>().join(", ")
+            );
+            return Err(CloudError::local(ErrorKind::Invalid, message)
+                .hint("name the table's indexes in global_secondary_indexes: then it is made anew"));
+        }
+        for name_of_index in gone {
             let delete = sdk::DeleteGlobalSecondaryIndexAction::builder().index_name(name_of_index).build();
             let delete = sdk::GlobalSecondaryIndexUpdate::builder().delete(delete.map_err(invalid)?).build();
             step(dynamodb, cx, name, dynamodb.update_table().global_secondary_index_updates(delete)).await?;
@@ -206,10 +223,18 @@ async fn update_capacity(
 ) -> Result<(), CloudError> {
     let table = settled(dynamodb, cx, name).await?;
     let mut request = dynamodb.update_table();
-    let mode = set(change.billing_mode.as_ref());
+    let is = table.billing_mode_summary().and_then(|b| b.billing_mode()).map_or("PROVISIONED", |mode| mode.as_str());
+    // What a call whose answer was lost has done is not done again: DynamoDB refuses to change capacity to what it is.
+    let mode = set(change.billing_mode.as_ref()).filter(|mode| *mode != is);
     request = request.set_billing_mode(mode.map(|mode| sdk::BillingMode::from(mode.as_str())));
-    let is = table.billing_mode_summary().and_then(|b| b.billing_mode()).map(sdk::BillingMode::as_str);
-    let provisioned = want.billing_mode.as_deref().or(is) != Some("PAY_PER_REQUEST");
+    let provisioned = want.billing_mode.as_deref().unwrap_or(is) != "PAY_PER_REQUEST";
+    let is_so = match provisioned {
+        true => from_provisioned(table.provisioned_throughput()) == want.provisioned_throughput,
+        false => want.provisioned_throughput.is_none(),
+    };
+    if mode.is_none() && is_so && change.on_demand_throughput.is_none() {
+        return Ok(());
+    }
     if provisioned && (mode.is_some() || change.provisioned_throughput.is_some()) {
         request =
             request.set_provisioned_throughput(want.provisioned_throughput.as_ref().map(to_provisioned).transpose()?);
@@ -277,10 +302,24 @@ fn alike(a: &GlobalSecondaryIndexResolved, b: &GlobalSecondaryIndexResolved) -> 
         && names(&a.projection) == names(&b.projection)
 }
 
-/// The indexes that are there and not wished, or wished otherwise.
-fn obsolete<'a>(there: &'a [GlobalSecondaryIndexResolved], want: &[GlobalSecondaryIndexResolved]) -> Vec<&'a str> {
+/// The attributes that are of another type than is wished.
+fn retyped<'a>(there: &sdk::TableDescription, want: &'a TableResolved) -> BTreeSet<&'a str> {
+    let is = |wished: &AttributeDefinitionResolved| {
+        let mut all = there.attribute_definitions().iter();
+        all.find(|a| a.attribute_name() == wished.attribute_name).map(|a| a.attribute_type().as_str().to_owned())
+    };
+    let other = |wished: &&AttributeDefinitionResolved| is(wished).is_some_and(|kind| kind != wished.attribute_type);
+    want.attribute_definitions.iter().flatten().filter(other).map(|a| a.attribute_name.as_str()).collect()
+}
+
+/// The indexes that are there and not wished, or wished otherwise, or by attributes that get another type.
+fn obsolete<'a>(
+    there: &'a [GlobalSecondaryIndexResolved],
+    want: &[GlobalSecondaryIndexResolved],
+    retyped: &BTreeSet<&str>,
+) -> Vec<&'a str> {
     let keeps = |t: &GlobalSecondaryIndexResolved| want.iter().any(|w| w.index_name == t.index_name && alike(t, w));
-    there.iter().filter(|t| !keeps(t)).map(|t| t.index_name.as_str()).collect()
+    there.iter().filter(|t| is_keyed_by(t, retyped) || !keeps(t)).map(|t| t.index_name.as_str()).collect()
 }
 
 /// The change that makes an index as fast as is wished, if it is not.

@@ -16,8 +16,11 @@ fn by(name: &str, attribute: &str, read: i64) -> GlobalSecondaryIndexResolved {
 #[test]
 fn an_index_that_holds_something_else_is_made_anew() {
     let there = [by("a", "x", 1), by("b", "x", 1), by("c", "x", 1)];
-    assert_eq!(obsolete(&there, &[by("a", "x", 5), by("b", "y", 1)]), ["b", "c"]);
-    assert_eq!(obsolete(&there, &there), Vec::<&str>::new());
+    let none = BTreeSet::new();
+    assert_eq!(obsolete(&there, &[by("a", "x", 5), by("b", "y", 1)], &none), ["b", "c"]);
+    assert_eq!(obsolete(&there, &there, &none), Vec::<&str>::new());
+    let there = [by("a", "x", 1), by("b", "y", 1)];
+    assert_eq!(obsolete(&there, &there, &BTreeSet::from(["y"])), ["b"]);
 }
 
 #[test]

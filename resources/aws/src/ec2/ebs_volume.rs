@@ -44,7 +44,8 @@ pub struct EbsVolume {
     /// MiB a second, for `gp3`. AWS's default: 125.
     #[field(cloud_default)]
     pub throughput: Option<Input<i32>>,
-    /// Whether it is encrypted. AWS's default: as the account and the snapshot have it.
+    /// Whether it is encrypted. `false` asks for nothing: AWS encrypts it all the same where the account or the snapshot says so. AWS's default:
+    /// as the account and the snapshot have it.
     #[field(replace, cloud_default)]
     pub encrypted: Option<Input<bool>>,
     /// The KMS key that it is encrypted with. AWS's default: the account's for volumes.
@@ -251,7 +252,7 @@ fn present(place: &Place, target: &Target<'_>, volume: &sdk::Volume) -> Found<Eb
         volume_type: volume.volume_type().map(|t| t.as_str().to_owned()),
         iops: volume.iops(),
         throughput: volume.throughput(),
-        encrypted: volume.encrypted(),
+        encrypted: encrypted_as_set(target, volume.encrypted()),
         kms_key_id: text(volume.kms_key_id()).map(|key| key_as_set(target, key)),
         snapshot_id: text(volume.snapshot_id()),
         outpost_arn: text(volume.outpost_arn()).map(Arn::new),
@@ -261,6 +262,15 @@ fn present(place: &Place, target: &Target<'_>, volume: &sdk::Volume) -> Found<Eb
         tags: tagging::read(volume.tags()),
     };
     Found::present(fields, outputs)
+}
+
+/// Whether it is encrypted, as the program said it: what was not asked for is no difference, which would put an empty volume in this one's place
+/// at every run, and AWS would encrypt that one too.
+fn encrypted_as_set(target: &Target<'_>, there: Option<bool>) -> Option<bool> {
+    match target.inputs.get("encrypted").map(Value::expose) {
+        Some(Value::Bool(false)) => Some(false),
+        _ => there,
+    }
 }
 
 /// The key as the program named it, if it named it by an alias or by its id alone: AWS answers with the key's ARN, and a difference would put

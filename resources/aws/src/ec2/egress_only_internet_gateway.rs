@@ -24,10 +24,11 @@ use crate::wait::{Stage, until};
     type = "aws:ec2:EgressOnlyInternetGateway",
     terraform = "aws_egress_only_internet_gateway",
     cloudformation = "AWS::EC2::EgressOnlyInternetGateway",
-    identity = IntentTag
+    identity = IntentTag,
+    unique(vpc_id)
 )]
 pub struct EgressOnlyInternetGateway {
-    /// The VPC that it is attached to, for as long as it lives.
+    /// The VPC that it is attached to, for as long as it lives. A VPC has one at most.
     #[field(replace)]
     pub vpc_id: Input<VpcId>,
     /// Its tags.

@@ -33,8 +33,8 @@ pub struct Eip {
     /// The pool of one's own addresses on an Outpost to take it from.
     #[field(replace)]
     pub customer_owned_ipv4_pool: Option<Input<String>>,
-    /// The IPAM pool to take it from.
-    #[field(replace, write_only)]
+    /// The IPAM pool to take it from. Only the creation uses it: leaving it out later changes nothing.
+    #[field(replace, write_only, cloud_default)]
     pub ipam_pool_id: Option<Input<IpamPoolId>>,
     /// Its tags.
     pub tags: Tags,

@@ -52,7 +52,7 @@ pub struct InstanceEbs {
     /// The Outpost that it stands on.
     #[field(cloud_default)]
     pub outpost_arn: Option<Input<Arn>>,
-    /// Whether it is encrypted.
+    /// Whether it is encrypted. `false` asks for nothing: AWS encrypts it all the same where the account or the snapshot says so.
     #[field(cloud_default)]
     pub encrypted: Option<Input<bool>>,
     /// At how many MiB a second blocks are fetched from the snapshot: 100 to 300.

@@ -83,7 +83,8 @@ fn change(
         (named, _) => named.is_some(),
     };
     let fixed = [
-        ("encrypted", differs(&ebs.encrypted, &now.encrypted)),
+        // Not to ask for it is no change of one that is encrypted.
+        ("encrypted", ebs.encrypted == Some(true) && now.encrypted != Some(true)),
         ("kms_key_id", other_key),
         ("snapshot_id", differs(&ebs.snapshot_id, &now.snapshot_id)),
         ("outpost_arn", differs(&ebs.outpost_arn, &now.outpost_arn)),
@@ -151,6 +152,10 @@ mod tests {
         let encrypted = device(r#"{"device_name":"/dev/sda1","ebs":{"encrypted":true}}"#);
         let error = change("i-1", Some(&now), &encrypted).unwrap_err();
         assert!(error.message.contains("encrypted") && error.hint.unwrap().contains("--replace"));
+        // An account may encrypt what was not asked to be: that keeps no other change from being made.
+        let unasked = device(r#"{"device_name":"/dev/sda1","ebs":{"encrypted":false,"volume_size":20}}"#);
+        let there = device(r#"{"device_name":"/dev/sda1","ebs":{"encrypted":true,"volume_size":8}}"#);
+        assert_eq!(change("i-1", Some(&there), &unasked).unwrap().volume.size, Some(20));
         let key = |key: &str| device(&format!(r#"{{"device_name":"/dev/sda1","ebs":{{"kms_key_id":"{key}"}}}}"#));
         let there = key("arn:aws:kms:us-west-2:123456789012:key/1a");
         for named in ["arn:aws:kms:us-west-2:123456789012:key/1a", "arn:aws:kms:us-west-2:123456789012:alias/app", "1a"]

@@ -57,6 +57,10 @@ fn explained(error: CloudError) -> CloudError {
         Some("InstanceLimitExceeded" | "VcpuLimitExceeded" | "MaxSpotInstanceCountExceeded") => {
             error.hint("the account's quota is used up: ask AWS for more in the Service Quotas console")
         }
+        // A new instance comes before the old one goes, which has them still.
+        Some("InvalidIPAddress.InUse" | "InvalidNetworkInterface.InUse") => error.hint(
+            "if the instance that this one takes the place of has it, let that one go first: `delete_before_replace`",
+        ),
         _ => error,
     }
 }

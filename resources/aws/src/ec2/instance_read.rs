@@ -437,6 +437,8 @@ pub(super) fn devices(
             let named = set.and_then(|set| set.kms_key_id.as_ref()).filter(|named| is_key(named, &key));
             named.cloned().unwrap_or(key)
         });
+        // What was not asked for is no difference: no change could take it away.
+        let asked = set.and_then(|set| set.encrypted).filter(|asked| !asked);
         let ebs = InstanceEbsResolved {
             delete_on_termination: shown.delete_on_termination(),
             iops: volume.and_then(|v| v.iops()),
@@ -446,7 +448,7 @@ pub(super) fn devices(
             kms_key_id: key,
             throughput: volume.and_then(|v| v.throughput()),
             outpost_arn: volume.and_then(|v| text(v.outpost_arn())).map(Arn::new),
-            encrypted: volume.and_then(|v| v.encrypted()),
+            encrypted: asked.or(volume.and_then(|v| v.encrypted())),
             volume_initialization_rate: volume.and_then(|v| v.volume_initialization_rate()),
             ebs_card_index: shown.ebs_card_index(),
         };

@@ -57,8 +57,8 @@ pub struct NatGateway {
     /// More addresses that a private gateway has in the subnet; for a public one, the private addresses of the secondary ones.
     #[field(set, cloud_default)]
     pub secondary_private_ip_addresses: Option<Input<Vec<String>>>,
-    /// How many more addresses AWS shall choose for a private gateway.
-    #[field(replace, write_only)]
+    /// How many more addresses AWS shall choose for a private gateway. Only the creation uses it: leaving it out later changes nothing.
+    #[field(replace, write_only, cloud_default)]
     pub secondary_private_ip_address_count: Option<Input<i32>>,
     /// Its tags.
     pub tags: Tags,

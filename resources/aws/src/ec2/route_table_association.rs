@@ -5,19 +5,23 @@ use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
 use phx_model::typed::Input;
+use phx_model::value::Value;
 use phx_model::{CloudError, Outputs, Resource};
 
 use super::describe::{self, by};
-use super::{InternetGatewayId, RouteTableAssociationId, RouteTableId, SubnetId, VpnGatewayId, once_free, once_known};
+use super::{
+    Ec2, InternetGatewayId, RouteTableAssociationId, RouteTableId, SubnetId, UNTIL_FREE, VpnGatewayId, once_known,
+};
 use crate::batch::align;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
-use crate::wait::{Stage, until};
+use crate::wait::{Stage, eventually, until};
 
 /// Which route table a subnet's traffic, or the traffic that enters through a gateway, follows. Exactly one of the optional fields is set.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html>
 ///
-/// Associating a subnet with another table makes another association: AWS gives it a new id.
+/// Another table takes the place of the old one at once: there is no moment in which the VPC's main table is followed. AWS gives the association
+/// a new id with it; from then on it is known by its subnet or gateway and its table.
 #[derive(Clone, Debug, Resource)]
 #[resource(
     type = "aws:ec2:RouteTableAssociation",
@@ -28,7 +32,6 @@ use crate::wait::{Stage, until};
 )]
 pub struct RouteTableAssociation {
     /// The table.
-    #[field(replace)]
     pub route_table_id: Input<RouteTableId>,
     /// The subnet.
     #[field(replace)]
@@ -54,6 +57,7 @@ impl RouteTableAssociation {
 #[derive(Clone, Debug, PartialEq, Outputs)]
 pub struct RouteTableAssociationOutputs {
     /// Its id.
+    #[output(volatile(route_table_id))]
     pub id: RouteTableAssociationId,
 }
 
@@ -64,7 +68,23 @@ impl Manage for RouteTableAssociation {
         let query = by("association.route-table-association-id", targets.iter().map(|t| t.id));
         let tables = describe::route_tables(&ec2, query).await?;
         let associations = tables.into_iter().flat_map(|table| table.associations.unwrap_or_default());
-        Ok(align(targets, associations, |a| a.route_table_association_id(), |_, association| present(association)))
+        let mut found =
+            align(targets, associations, |a| a.route_table_association_id(), |_, association| present(association));
+        // One that was given another table has another id since.
+        let mut moved: Vec<(usize, Followed)> = Vec::new();
+        for (at, target) in targets.iter().enumerate().filter(|(at, _)| matches!(found[*at], Found::Gone)) {
+            moved.extend(Followed::of_inputs(target).map(|followed| (at, followed)));
+        }
+        if !moved.is_empty() {
+            let all: Vec<&Followed> = moved.iter().map(|(_, followed)| followed).collect();
+            let there = explicit(&ec2, &all).await?;
+            for (at, followed) in &moved {
+                if let Some(association) = there.iter().find(|a| followed.is(a)) {
+                    found[*at] = present(association);
+                }
+            }
+        }
+        Ok(found)
     }
 
     async fn create(
@@ -102,41 +122,66 @@ impl Manage for RouteTableAssociation {
         id: &str,
         _: &RouteTableAssociationResolved,
     ) -> Result<Option<RouteTableAssociationOutputs>, CloudError> {
-        let ec2 = aws.ec2(cx).await?;
-        until(cx, &format!("route table association {id}"), || async {
-            let tables = describe::route_tables(&ec2, by("association.route-table-association-id", [id])).await?;
-            let mut all = tables.iter().flat_map(|t| t.associations());
-            let state = match all.find(|a| a.route_table_association_id() == Some(id)) {
-                None => return Ok(Stage::Waiting("not listed yet".to_owned())),
-                Some(association) => association.association_state(),
-            };
-            match state.and_then(|s| s.state()).map(sdk::RouteTableAssociationStateCode::as_str) {
-                None | Some("associated") => Ok(Stage::Ready(None)),
-                Some("failed") => {
-                    let why = state.and_then(|s| s.status_message()).unwrap_or("AWS gives no reason");
-                    Err(CloudError::local(ErrorKind::Other, format!("{id} failed: {why}")))
-                }
-                Some(state) => Ok(Stage::Waiting(state.to_owned())),
-            }
-        })
-        .await
-    }
-
-    async fn update(
-        _: &Aws,
-        _: &Cx,
-        _: &str,
-        _: &RouteTableAssociationResolved,
-        _: &RouteTableAssociationChange,
-    ) -> Result<Option<RouteTableAssociationOutputs>, CloudError> {
-        // Every field makes another association, and it has no tags: there is nothing that could change.
+        settled(&aws.ec2(cx).await?, cx, id).await?;
         Ok(None)
     }
 
-    async fn delete(aws: &Aws, cx: &Cx, id: &str, _: Option<&RouteTableAssociationResolved>) -> Result<(), CloudError> {
+    async fn update(
+        aws: &Aws,
+        cx: &Cx,
+        id: &str,
+        want: &RouteTableAssociationResolved,
+        change: &RouteTableAssociationChange,
+    ) -> Result<Option<RouteTableAssociationOutputs>, CloudError> {
+        let Some(table) = &change.route_table_id else { return Ok(None) };
         let ec2 = aws.ec2(cx).await?;
-        let request = ec2.disassociate_route_table().association_id(id);
-        once_free(cx, || ec2.write_idempotent("DisassociateRouteTable", || request.clone().send())).await
+        let wanted = want.route_table_id.as_str();
+        let now = current(&ec2, id, want).await?.ok_or_else(|| CloudError {
+            kind: ErrorKind::NotFound,
+            ..ec2.unexpected("DescribeRouteTables", format!("the association {id} is not there any more"))
+        })?;
+        let now_id = now.route_table_association_id().unwrap_or(id);
+        let is_ours = now_id == id || now.route_table_id() == table.before.as_ref().map(RouteTableId::as_str);
+        let new_id = match now.route_table_id() {
+            // Made so by a call whose answer was lost.
+            Some(there) if there == wanted => now_id.to_owned(),
+            Some(other) if !is_ours => {
+                let message =
+                    format!("the association {id} is not there any more, and {other} is followed in its place");
+                return Err(CloudError::local(ErrorKind::Other, message).hint(
+                    "somebody else has changed it just now: look which table is the right one, and run `phx up` again",
+                ));
+            }
+            _ => {
+                let request = ec2.replace_route_table_association().association_id(now_id).route_table_id(wanted);
+                let send = || ec2.write("ReplaceRouteTableAssociation", || request.clone().send());
+                let answer = once_known(cx, send).await?;
+                answer
+                    .new_association_id
+                    .ok_or_else(|| ec2.unexpected("ReplaceRouteTableAssociation", "the answer names no association"))?
+            }
+        };
+        settled(&ec2, cx, &new_id).await?;
+        Ok(Some(RouteTableAssociationOutputs { id: RouteTableAssociationId::new(new_id) }))
+    }
+
+    async fn delete(
+        aws: &Aws,
+        cx: &Cx,
+        id: &str,
+        was: Option<&RouteTableAssociationResolved>,
+    ) -> Result<(), CloudError> {
+        let ec2 = aws.ec2(cx).await?;
+        if disassociate(&ec2, cx, id).await? {
+            return Ok(());
+        }
+        // It may have been given another table since, and another id with it.
+        let Some(followed) = was.and_then(Followed::of_fields) else { return Ok(()) };
+        let there = explicit(&ec2, &[&followed]).await?;
+        match there.iter().find(|a| followed.is(a)).and_then(|a| a.route_table_association_id()) {
+            Some(id) => disassociate(&ec2, cx, id).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     async fn find(
@@ -168,6 +213,99 @@ impl Manage for RouteTableAssociation {
 fn is_over(association: &sdk::RouteTableAssociation) -> bool {
     let state = association.association_state().and_then(|s| s.state());
     state.is_some_and(|s| matches!(s.as_str(), "disassociated" | "disassociating" | "failed"))
+}
+
+/// A subnet or a gateway and the table that it follows: what an association is known by whose id has changed. Pools are not told apart so.
+#[derive(Debug)]
+struct Followed {
+    table: String,
+    subnet: Option<String>,
+    gateway: Option<String>,
+}
+
+impl Followed {
+    fn of(table: Option<&str>, subnet: Option<&str>, gateway: Option<&str>) -> Option<Self> {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let one = subnet.is_some() != gateway.is_some();
+        Some(Self { table: owned(table)?, subnet: owned(subnet), gateway: owned(gateway) }).filter(|_| one)
+    }
+
+    fn of_inputs(target: &Target<'_>) -> Option<Self> {
+        let text = |field: &str| target.inputs.get(field).and_then(Value::as_str);
+        Self::of(text("route_table_id"), text("subnet_id"), text("gateway_id"))
+    }
+
+    fn of_fields(fields: &RouteTableAssociationResolved) -> Option<Self> {
+        let subnet = fields.subnet_id.as_ref().map(SubnetId::as_str);
+        let gateway = fields.gateway_id.as_ref().map(InternetGatewayId::as_str);
+        Self::of(Some(fields.route_table_id.as_str()), subnet, gateway)
+    }
+
+    /// Whether an association is of the same subnet or gateway, with whichever table.
+    fn is_of(&self, association: &sdk::RouteTableAssociation) -> bool {
+        association.subnet_id() == self.subnet.as_deref() && association.gateway_id() == self.gateway.as_deref()
+    }
+
+    fn is(&self, association: &sdk::RouteTableAssociation) -> bool {
+        self.is_of(association) && association.route_table_id() == Some(self.table.as_str())
+    }
+}
+
+/// The associations that somebody made of these subnets and gateways. A main table's own association names nobody.
+async fn explicit(ec2: &Ec2, all: &[&Followed]) -> Result<Vec<sdk::RouteTableAssociation>, CloudError> {
+    let subnets = by("association.subnet-id", all.iter().filter_map(|f| f.subnet.as_deref()));
+    let gateways = by("association.gateway-id", all.iter().filter_map(|f| f.gateway.as_deref()));
+    let (mut tables, more) =
+        futures::try_join!(describe::route_tables(ec2, subnets), describe::route_tables(ec2, gateways))?;
+    tables.extend(more);
+    let associations = tables.into_iter().flat_map(|table| table.associations.unwrap_or_default());
+    Ok(associations.filter(|a| a.main() != Some(true) && !is_over(a)).collect())
+}
+
+/// The association as it is now, whichever table it is with.
+async fn current(
+    ec2: &Ec2,
+    id: &str,
+    want: &RouteTableAssociationResolved,
+) -> Result<Option<sdk::RouteTableAssociation>, CloudError> {
+    if let Some(followed) = Followed::of_fields(want) {
+        return Ok(explicit(ec2, &[&followed]).await?.into_iter().find(|a| followed.is_of(a)));
+    }
+    let tables = describe::route_tables(ec2, by("association.route-table-association-id", [id])).await?;
+    let mut all = tables.into_iter().flat_map(|table| table.associations.unwrap_or_default());
+    Ok(all.find(|a| a.route_table_association_id() == Some(id)))
+}
+
+/// Waits until an association is made.
+async fn settled(ec2: &Ec2, cx: &Cx, id: &str) -> Result<(), CloudError> {
+    until(cx, &format!("route table association {id}"), || async move {
+        let tables = describe::route_tables(ec2, by("association.route-table-association-id", [id])).await?;
+        let mut all = tables.iter().flat_map(|t| t.associations());
+        let state = match all.find(|a| a.route_table_association_id() == Some(id)) {
+            None => return Ok(Stage::Waiting("not listed yet".to_owned())),
+            Some(association) => association.association_state(),
+        };
+        match state.and_then(|s| s.state()).map(sdk::RouteTableAssociationStateCode::as_str) {
+            None | Some("associated") => Ok(Stage::Ready(())),
+            Some("failed") => {
+                let why = state.and_then(|s| s.status_message()).unwrap_or("AWS gives no reason");
+                Err(CloudError::local(ErrorKind::Other, format!("{id} failed: {why}")))
+            }
+            Some(state) => Ok(Stage::Waiting(state.to_owned())),
+        }
+    })
+    .await
+}
+
+/// Takes an association away, and tells whether there was one.
+async fn disassociate(ec2: &Ec2, cx: &Cx, id: &str) -> Result<bool, CloudError> {
+    let request = ec2.disassociate_route_table().association_id(id);
+    let send = || ec2.write_idempotent("DisassociateRouteTable", || request.clone().send());
+    match eventually(cx, UNTIL_FREE, |e| e.kind == ErrorKind::InUse, send).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn present(association: &sdk::RouteTableAssociation) -> Found<RouteTableAssociation> {

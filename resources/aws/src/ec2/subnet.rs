@@ -19,6 +19,8 @@ use crate::manage::{Created, Found, Manage, Target};
 use crate::wait::{Stage, until};
 
 /// A range of a VPC's addresses in one availability zone. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
+///
+/// Its IPv6 range is exchanged in place: the old one goes first, which AWS refuses while something has an address of it.
 #[derive(Clone, Debug, Resource)]
 #[resource(
     type = "aws:ec2:Subnet",
@@ -43,11 +45,12 @@ pub struct Subnet {
     /// The range of its IPv6 addresses, /44 to /64 in steps of 4.
     #[field(cloud_default, normalize = canonical_range)]
     pub ipv6_cidr_block: Option<Input<String>>,
-    /// The IPAM pool to take an IPv6 range from.
-    #[field(replace, write_only)]
+    /// The IPAM pool to take an IPv6 range from, if there is none yet. Without it the range goes. AWS does not tell which pool a range is of: from one
+    /// pool to another it takes two steps.
+    #[field(write_only)]
     pub ipv6_ipam_pool_id: Option<Input<IpamPoolId>>,
     /// How long a prefix the range from the IPv6 IPAM pool shall have.
-    #[field(replace, write_only)]
+    #[field(write_only)]
     pub ipv6_netmask_length: Option<Input<i32>>,
     /// The Outpost that it lies on.
     #[field(replace)]
@@ -146,13 +149,17 @@ impl Manage for Subnet {
         want: &SubnetResolved,
         change: &SubnetChange,
     ) -> Result<Option<SubnetOutputs>, CloudError> {
+        // What cannot be done is said before anything is.
+        check_pools(id, change)?;
         let ec2 = aws.ec2(cx).await?;
-        let outputs = match &change.ipv6_cidr_block {
-            Some(ipv6) => Some(update_ipv6(aws, cx, &ec2, id, ipv6.after.as_deref()).await?),
-            None => None,
-        };
         let before = AttributeValues::changed(change, |c| c.before.clone(), |c| c.before, |c| c.before);
         let mut after = AttributeValues::changed(change, |c| c.after.clone(), |c| c.after, |c| c.after);
+        // Attributes that are about IPv6 need the range to be there: they are switched off before it may go, and on once it is there.
+        let off = after.take_ipv6_off();
+        for request in modifications(&ec2, id, &off, &AttributeValues::default()) {
+            ec2.write_idempotent("ModifySubnetAttribute", || request.clone().send()).await?;
+        }
+        let outputs = if changes_ipv6(want, change) { Some(update_ipv6(aws, cx, &ec2, id, want).await?) } else { None };
         if after.map_customer_owned_ip.is_some() || after.customer_owned_pool.is_some() {
             // One call sets both, and AWS refuses the switch without the pool.
             after.map_customer_owned_ip = want.map_customer_owned_ip_on_launch;
@@ -281,6 +288,17 @@ impl AttributeValues {
             lni_index: change.enable_lni_at_device_index.as_ref().and_then(&number),
         }
     }
+
+    /// Takes what is about IPv6 and to be switched off.
+    fn take_ipv6_off(&mut self) -> Self {
+        let take = |value: &mut Option<bool>| if *value == Some(false) { value.take() } else { None };
+        Self {
+            assign_ipv6: take(&mut self.assign_ipv6),
+            dns64: take(&mut self.dns64),
+            aaaa_record: take(&mut self.aaaa_record),
+            ..Self::default()
+        }
+    }
 }
 
 fn is_complete(want: &SubnetResolved) -> bool {
@@ -376,20 +394,62 @@ async fn settle_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<SubnetOu
     .await
 }
 
+/// Whether a change is about the IPv6 range. Its length alone says nothing of one that is of no pool.
+fn changes_ipv6(want: &SubnetResolved, change: &SubnetChange) -> bool {
+    let length = change.ipv6_netmask_length.is_some() && want.ipv6_ipam_pool_id.is_some();
+    change.ipv6_cidr_block.is_some() || change.ipv6_ipam_pool_id.is_some() || length
+}
+
+/// Answers do not tell which IPAM pool a range is of, so it could not be seen whether an exchange was made that was cut off.
+fn check_pools(id: &str, change: &SubnetChange) -> Result<(), CloudError> {
+    match change.ipv6_ipam_pool_id.as_ref().map(|c| (&c.before, &c.after)) {
+        Some((Some(old), Some(new))) if old != new => {
+            let message = format!("the IPv6 range of {id} cannot go from the pool {old} to {new} in one step");
+            Err(CloudError::local(ErrorKind::Invalid, message).hint(
+                "take ipv6_ipam_pool_id out of the program and run `phx up`, which gives the range back; then name the new pool",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the range that there is, or that there is none, is what is wished. Of what pool it is, AWS does not tell.
+fn fits(range: Option<&str>, want: &SubnetResolved) -> bool {
+    let Some(range) = range else { return !wants_ipv6(want) };
+    let length = || range.rsplit_once('/').and_then(|(_, length)| length.parse::<i32>().ok());
+    match &want.ipv6_cidr_block {
+        Some(wanted) => canonical(range) == canonical(wanted),
+        None => {
+            want.ipv6_ipam_pool_id.is_some() && want.ipv6_netmask_length.is_none_or(|wanted| length() == Some(wanted))
+        }
+    }
+}
+
 /// The old range has to be gone before the new one comes: a subnet has one.
-async fn update_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str, want: Option<&str>) -> Result<SubnetOutputs, CloudError> {
+async fn update_ipv6(
+    aws: &Aws,
+    cx: &Cx,
+    ec2: &Ec2,
+    id: &str,
+    want: &SubnetResolved,
+) -> Result<SubnetOutputs, CloudError> {
     let subnet = one(ec2, id).await?;
     // One that is on its way in may come of a call whose answer was lost: a second one would be refused.
     let mut all = subnet.ipv6_cidr_block_association_set().iter();
     let current = all.find(|a| matches!(ipv6_state(a), Some("associated" | "associating")));
-    if current.and_then(|a| a.ipv6_cidr_block()).map(canonical) != want.map(canonical) {
+    if !fits(current.and_then(|a| a.ipv6_cidr_block()), want) {
         if let Some(association) = current.and_then(|a| a.association_id()) {
             let request = ec2.disassociate_subnet_cidr_block().association_id(association);
             ec2.write_idempotent("DisassociateSubnetCidrBlock", || request.clone().send()).await?;
             settle_ipv6(aws, cx, ec2, id).await?;
         }
-        if let Some(range) = want {
-            let request = ec2.associate_subnet_cidr_block().subnet_id(id).ipv6_cidr_block(range);
+        if wants_ipv6(want) {
+            let request = ec2
+                .associate_subnet_cidr_block()
+                .subnet_id(id)
+                .set_ipv6_cidr_block(want.ipv6_cidr_block.clone())
+                .set_ipv6_ipam_pool_id(want.ipv6_ipam_pool_id.as_ref().map(ToString::to_string))
+                .set_ipv6_netmask_length(want.ipv6_netmask_length);
             ec2.write("AssociateSubnetCidrBlock", || request.clone().send()).await?;
         }
     }

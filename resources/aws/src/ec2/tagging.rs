@@ -34,7 +34,7 @@ pub(crate) fn has_intent(tags: &[Tag], intent: &IntentId) -> bool {
     tags.iter().any(|t| t.key() == Some(INTENT_TAG) && t.value() == Some(intent.as_str()))
 }
 
-/// Changes an object's tags, if they are to be changed.
+/// Changes an object's tags, if they are to be changed. What is taken away goes first: an object has fifty tags at most.
 pub(crate) async fn update(
     ec2: &Ec2,
     id: &str,
@@ -42,16 +42,16 @@ pub(crate) async fn update(
 ) -> Result<(), CloudError> {
     let Some(change) = change else { return Ok(()) };
     let TagDelta { set, remove } = TagDelta::of(change);
-    if !set.is_empty() {
-        let tags = set.iter().map(|(k, v)| tag(k, v)).collect();
-        let request = ec2.create_tags().resources(id).set_tags(Some(tags));
-        ec2.write_idempotent("CreateTags", || request.clone().send()).await?;
-    }
     if !remove.is_empty() {
         // Without a value: whatever it is now.
         let tags = remove.iter().map(|k| Tag::builder().key(k).build()).collect();
         let request = ec2.delete_tags().resources(id).set_tags(Some(tags));
         ec2.write_idempotent("DeleteTags", || request.clone().send()).await?;
+    }
+    if !set.is_empty() {
+        let tags = set.iter().map(|(k, v)| tag(k, v)).collect();
+        let request = ec2.create_tags().resources(id).set_tags(Some(tags));
+        ec2.write_idempotent("CreateTags", || request.clone().send()).await?;
     }
     Ok(())
 }

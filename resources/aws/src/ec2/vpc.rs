@@ -21,6 +21,9 @@ use crate::manage::{Created, Found, Manage, Target};
 use crate::wait::{Stage, until};
 
 /// A virtual network of one region. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
+///
+/// Its IPv6 range is exchanged in place: the old one goes first, which AWS refuses while a subnet has a part of it. Other ranges of the VPC are left
+/// alone.
 #[derive(Clone, Debug, Resource)]
 #[resource(type = "aws:ec2:Vpc", terraform = "aws_vpc", cloudformation = "AWS::EC2::VPC", identity = IntentTag)]
 pub struct Vpc {
@@ -36,29 +39,31 @@ pub struct Vpc {
     /// Whether network address usage is measured. AWS's default: no.
     #[field(cloud_default)]
     pub enable_network_address_usage_metrics: Option<Input<bool>>,
-    /// How instances share hardware: `default` or `dedicated`.
-    #[field(replace, cloud_default)]
+    /// How instances share hardware: `default` or `dedicated`. A VPC that is `dedicated` can become `default`, but not the other way round: that is
+    /// refused with the advice to replace the VPC.
+    #[field(cloud_default)]
     pub instance_tenancy: Option<Input<String>>,
     /// Whether Amazon gives it a /56 of IPv6 addresses.
     #[field(cloud_default)]
     pub amazon_provided_ipv6_cidr_block: Option<Input<bool>>,
     /// The range of its IPv6 addresses, out of `ipv6_pool` or `ipv6_ipam_pool_id`.
-    #[field(replace, cloud_default, normalize = canonical_range)]
+    #[field(cloud_default, normalize = canonical_range)]
     pub ipv6_cidr_block: Option<Input<String>>,
     /// The pool of one's own IPv6 addresses to take the range from.
-    #[field(replace, cloud_default)]
+    #[field(cloud_default)]
     pub ipv6_pool: Option<Input<String>>,
     /// The location from which its IPv6 addresses are advertised.
-    #[field(replace, cloud_default)]
+    #[field(cloud_default)]
     pub ipv6_cidr_block_network_border_group: Option<Input<String>>,
-    /// The IPAM pool to take `cidr_block` from.
-    #[field(replace, write_only)]
+    /// The IPAM pool to take `cidr_block` from. It counts when the VPC is made, and may be left out afterwards.
+    #[field(replace, write_only, cloud_default)]
     pub ipv4_ipam_pool_id: Option<Input<IpamPoolId>>,
-    /// The IPAM pool to take an IPv6 range from.
-    #[field(replace, write_only)]
+    /// The IPAM pool to take an IPv6 range from. Without it the range goes. AWS does not tell which pool a range is of: from one pool to another it
+    /// takes two steps.
+    #[field(write_only)]
     pub ipv6_ipam_pool_id: Option<Input<IpamPoolId>>,
     /// How long a prefix the range from the IPv6 IPAM pool shall have.
-    #[field(replace, write_only)]
+    #[field(write_only)]
     pub ipv6_netmask_length: Option<Input<i32>>,
     /// Whether traffic must be encrypted.
     #[field(cloud_default)]
@@ -184,10 +189,15 @@ impl Manage for Vpc {
         aws: &Aws,
         cx: &Cx,
         id: &str,
-        _: &VpcResolved,
+        want: &VpcResolved,
         change: &VpcChange,
     ) -> Result<Option<VpcOutputs>, CloudError> {
+        // What cannot be done is said before anything is.
+        check_pools(id, change)?;
         let ec2 = aws.ec2(cx).await?;
+        if let Some(tenancy) = change.instance_tenancy.as_ref().and_then(|c| c.after.as_deref()) {
+            update_tenancy(&ec2, id, tenancy).await?;
+        }
         let set = |change: &Option<phx_model::typed::FieldChange<bool>>| change.as_ref().and_then(|c| c.after);
         let (support, hostnames) = (set(&change.enable_dns_support), set(&change.enable_dns_hostnames));
         // AWS refuses host names without support: support goes first when it is switched on, and last when it is switched off.
@@ -203,10 +213,7 @@ impl Manage for Vpc {
             update_encryption(&ec2, id, control.after.as_ref()).await?;
         }
         tagging::update(&ec2, id, change.tags.as_ref()).await?;
-        match &change.amazon_provided_ipv6_cidr_block {
-            Some(ipv6) => update_ipv6(aws, cx, &ec2, id, ipv6.after.unwrap_or(false)).await.map(Some),
-            None => Ok(None),
-        }
+        if changes_ipv6(change) { update_ipv6(aws, cx, &ec2, id, want, change).await.map(Some) } else { Ok(None) }
     }
 
     async fn delete(aws: &Aws, cx: &Cx, id: &str, _: Option<&VpcResolved>) -> Result<(), CloudError> {
@@ -309,10 +316,10 @@ fn present(region: &str, target: &Target<'_>, vpc: &sdk::Vpc) -> Found<Vpc> {
         let message = format!("{} has no IPv4 range that can be read: {:?}", outputs.id, vpc.cidr_block());
         return Found::Failed(CloudError::local(ErrorKind::Other, message));
     };
-    // A VPC can have several ranges: what counts is the program's, wherever it stands among them.
+    // A VPC can have several ranges: what counts is the program's, wherever it stands among them. Where it is not there any more, another one is
+    // not told in its place: that would be taken for what has to go for the program's to come.
     let set = target.inputs.get("ipv6_cidr_block").and_then(Value::as_str).map(canonical);
-    let ipv6 = associated(vpc).find(|a| set.is_some() && a.ipv6_cidr_block().map(canonical) == set);
-    let ipv6 = ipv6.or_else(|| associated(vpc).next());
+    let ipv6 = associated(vpc).find(|a| set.is_none() || a.ipv6_cidr_block().map(canonical) == set);
     let amazon = associated(vpc).any(is_amazons);
     let fields = VpcResolved {
         cidr_block,
@@ -335,6 +342,8 @@ fn present(region: &str, target: &Target<'_>, vpc: &sdk::Vpc) -> Found<Vpc> {
 
 /// What the pool of Amazon's own IPv6 addresses is called in answers.
 const AMAZON_POOL: &str = "Amazon";
+/// What the ids of pools of one's own addresses begin with. A range of an IPAM pool is neither of these nor Amazon's.
+const OWN_POOL: &str = "ipv6pool-";
 
 fn wants_ipv6(want: &VpcResolved) -> bool {
     want.amazon_provided_ipv6_cidr_block == Some(true)
@@ -392,22 +401,123 @@ async fn settle_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<VpcOutpu
     .await
 }
 
-async fn update_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str, wanted: bool) -> Result<VpcOutputs, CloudError> {
+/// A VPC's hardware can only become shared.
+async fn update_tenancy(ec2: &Ec2, id: &str, want: &str) -> Result<(), CloudError> {
+    let now = one(ec2, id).await?.instance_tenancy;
+    if now.as_ref().map(Tenancy::as_str) == Some(want) {
+        return Ok(());
+    }
+    if want != Tenancy::Default.as_str() {
+        let message = format!("{id} shares hardware, and AWS makes no VPC {want} that is not so from its beginning");
+        return Err(CloudError::local(ErrorKind::Invalid, message).hint(
+            "take instance_tenancy out of the program and set the tenancy of instances, or have a new VPC with `phx up --replace`",
+        ));
+    }
+    let request = ec2.modify_vpc_tenancy().vpc_id(id).instance_tenancy(sdk::VpcTenancy::Default);
+    ec2.write_idempotent("ModifyVpcTenancy", || request.clone().send()).await.map(drop)
+}
+
+/// Whether a change is about the IPv6 range.
+fn changes_ipv6(change: &VpcChange) -> bool {
+    change.amazon_provided_ipv6_cidr_block.is_some()
+        || change.ipv6_cidr_block.is_some()
+        || change.ipv6_pool.is_some()
+        || change.ipv6_cidr_block_network_border_group.is_some()
+        || change.ipv6_ipam_pool_id.is_some()
+        || change.ipv6_netmask_length.is_some()
+}
+
+/// Answers do not tell which IPAM pool a range is of, so it could not be seen whether an exchange was made that was cut off.
+fn check_pools(id: &str, change: &VpcChange) -> Result<(), CloudError> {
+    match change.ipv6_ipam_pool_id.as_ref().map(|c| (&c.before, &c.after)) {
+        Some((Some(old), Some(new))) if old != new => {
+            let message = format!("the IPv6 range of {id} cannot go from the pool {old} to {new} in one step");
+            Err(CloudError::local(ErrorKind::Invalid, message).hint(
+                "take ipv6_ipam_pool_id out of the program and run `phx up`, which gives the range back; then name the new pool",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was wished before a change, as far as it is about the IPv6 range.
+fn wished_before(want: &VpcResolved, change: &VpcChange) -> VpcResolved {
+    let mut wish = want.clone();
+    if let Some(c) = &change.amazon_provided_ipv6_cidr_block {
+        wish.amazon_provided_ipv6_cidr_block = c.before;
+    }
+    if let Some(c) = &change.ipv6_cidr_block {
+        wish.ipv6_cidr_block.clone_from(&c.before);
+    }
+    if let Some(c) = &change.ipv6_pool {
+        wish.ipv6_pool.clone_from(&c.before);
+    }
+    if let Some(c) = &change.ipv6_cidr_block_network_border_group {
+        wish.ipv6_cidr_block_network_border_group.clone_from(&c.before);
+    }
+    if let Some(c) = &change.ipv6_ipam_pool_id {
+        wish.ipv6_ipam_pool_id.clone_from(&c.before);
+    }
+    if let Some(c) = &change.ipv6_netmask_length {
+        wish.ipv6_netmask_length = c.before;
+    }
+    wish
+}
+
+/// Whether a range is what a wish asks for.
+fn fits(association: &sdk::VpcIpv6CidrBlockAssociation, wish: &VpcResolved) -> bool {
+    let (range, pool) = (association.ipv6_cidr_block(), association.ipv6_pool());
+    let of_ipam = || !is_amazons(association) && !pool.is_some_and(|pool| pool.starts_with(OWN_POOL));
+    let length = || range.and_then(|range| range.rsplit_once('/')).and_then(|(_, length)| length.parse::<i32>().ok());
+    wants_ipv6(wish)
+        && (wish.amazon_provided_ipv6_cidr_block != Some(true) || is_amazons(association))
+        && wish.ipv6_cidr_block.as_deref().is_none_or(|wanted| range.map(canonical) == Some(canonical(wanted)))
+        && wish.ipv6_pool.as_deref().is_none_or(|wanted| pool == Some(wanted))
+        && (wish.ipv6_ipam_pool_id.is_none() || of_ipam())
+        && wish.ipv6_netmask_length.is_none_or(|wanted| length() == Some(wanted))
+        && wish
+            .ipv6_cidr_block_network_border_group
+            .as_deref()
+            .is_none_or(|wanted| association.network_border_group() == Some(wanted))
+}
+
+/// Brings the program's IPv6 range to what is wished. The old one goes first: of Amazon's a VPC has one for each place from which they are
+/// advertised.
+async fn update_ipv6(
+    aws: &Aws,
+    cx: &Cx,
+    ec2: &Ec2,
+    id: &str,
+    want: &VpcResolved,
+    change: &VpcChange,
+) -> Result<VpcOutputs, CloudError> {
     let vpc = one(ec2, id).await?;
+    let before = wished_before(want, change);
+    let old: Vec<&str> =
+        associated(&vpc).filter(|a| fits(a, &before) && !fits(a, want)).filter_map(|a| a.association_id()).collect();
+    for association in &old {
+        let request = ec2.disassociate_vpc_cidr_block().association_id(*association);
+        ec2.write_idempotent("DisassociateVpcCidrBlock", || request.clone().send()).await?;
+    }
     // One that is on its way in may come of a call whose answer was lost: a second call would add a second range.
     let mut all = vpc.ipv6_cidr_block_association_set().iter();
-    let current = all.find(|a| is_amazons(a) && matches!(ipv6_state(a), Some("associated" | "associating")));
-    let current = current.and_then(|a| a.association_id());
-    match (current, wanted) {
-        (None, true) => {
-            let request = ec2.associate_vpc_cidr_block().vpc_id(id).amazon_provided_ipv6_cidr_block(true);
-            ec2.write("AssociateVpcCidrBlock", || request.clone().send()).await?;
+    let there = all.any(|a| matches!(ipv6_state(a), Some("associated" | "associating")) && fits(a, want));
+    if wants_ipv6(want) && !there {
+        if !old.is_empty() {
+            settle_ipv6(aws, cx, ec2, id).await?;
         }
-        (Some(association), false) => {
-            let request = ec2.disassociate_vpc_cidr_block().association_id(association);
-            ec2.write_idempotent("DisassociateVpcCidrBlock", || request.clone().send()).await?;
-        }
-        _ => {}
+        let amazons = want.amazon_provided_ipv6_cidr_block.filter(|on| *on);
+        let request = ec2
+            .associate_vpc_cidr_block()
+            .vpc_id(id)
+            .set_amazon_provided_ipv6_cidr_block(amazons)
+            // Which of its ranges it is, Amazon decides.
+            .set_ipv6_cidr_block(want.ipv6_cidr_block.clone().filter(|_| amazons.is_none()))
+            .set_ipv6_pool(want.ipv6_pool.clone())
+            .set_ipv6_cidr_block_network_border_group(want.ipv6_cidr_block_network_border_group.clone())
+            .set_ipv6_ipam_pool_id(want.ipv6_ipam_pool_id.as_ref().map(ToString::to_string))
+            .set_ipv6_netmask_length(want.ipv6_netmask_length);
+        ec2.write("AssociateVpcCidrBlock", || request.clone().send()).await?;
     }
     settle_ipv6(aws, cx, ec2, id).await
 }

@@ -28,12 +28,16 @@ use crate::policy;
 use crate::wait::{Stage, until};
 
 /// A private way from a VPC to a service. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html>
+///
+/// One that is to be made anew is deleted first: two `Gateway` endpoints to a service cannot have a route in one table, nor two `Interface` endpoints
+/// the service's public name.
 #[derive(Clone, Debug, Resource)]
 #[resource(
     type = "aws:ec2:VpcEndpoint",
     terraform = "aws_vpc_endpoint",
     cloudformation = "AWS::EC2::VPCEndpoint",
-    identity = IntentTag
+    identity = IntentTag,
+    unique(vpc_id, service_name, vpc_endpoint_type, service_network_arn, resource_configuration_arn)
 )]
 pub struct VpcEndpoint {
     /// The VPC.

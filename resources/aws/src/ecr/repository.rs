@@ -89,7 +89,7 @@ pub struct ImageScanningConfiguration {
 pub struct EncryptionConfiguration {
     /// `AES256`, `KMS` or `KMS_DSSE` (twice).
     pub encryption_type: Input<String>,
-    /// The KMS key, unless it is `AES256`. Unset, AWS's own for ECR.
+    /// The KMS key, unless it is `AES256`. Unset, AWS's own for ECR. Which key an alias stands for later changes nothing.
     #[field(cloud_default)]
     pub kms_key: Option<Input<Arn>>,
 }
@@ -139,7 +139,7 @@ impl Manage for Repository {
                 Ok((tags, lifecycle, policy))
             })();
             match parts {
-                Ok((Some(tags), lifecycle, policy)) => shown(ecr, repository, tags, lifecycle, policy),
+                Ok((Some(tags), lifecycle, policy)) => shown(ecr, target, repository, tags, lifecycle, policy),
                 // It went away between two calls.
                 Ok((None, ..)) => Found::Gone,
                 Err(error) => Found::Failed(error),
@@ -387,14 +387,15 @@ async fn put_policy(ecr: &Ecr, cx: &Cx, name: &str, document: &Json) -> Result<(
 }
 
 async fn update_tags(ecr: &Ecr, arn: &str, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = ecr.tag_resource().resource_arn(arn).set_tags(Some(to_sdk(&delta.set)?));
-        ecr.write_idempotent("TagResource", || request.clone().send()).await.map_err(understood)?;
-    }
+    // Those that go make room: a repository has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = ecr.untag_resource().resource_arn(arn).set_tag_keys(Some(keys));
         ecr.write_idempotent("UntagResource", || request.clone().send()).await.map_err(understood)?;
+    }
+    if !delta.set.is_empty() {
+        let request = ecr.tag_resource().resource_arn(arn).set_tags(Some(to_sdk(&delta.set)?));
+        ecr.write_idempotent("TagResource", || request.clone().send()).await.map_err(understood)?;
     }
     Ok(())
 }
@@ -447,6 +448,7 @@ fn outputs(repository: &sdk::Repository) -> Option<RepositoryOutputs> {
 
 fn shown(
     ecr: &Ecr,
+    target: &Target<'_>,
     repository: &sdk::Repository,
     tags: BTreeMap<String, String>,
     lifecycle_policy_text: Option<Json>,
@@ -467,7 +469,8 @@ fn shown(
             .map(|s| ImageScanningConfigurationResolved { scan_on_push: Some(s.scan_on_push()) }),
         encryption_configuration: repository.encryption_configuration().map(|e| EncryptionConfigurationResolved {
             encryption_type: e.encryption_type().as_str().to_owned(),
-            kms_key: e.kms_key().map(Arn::new),
+            // Another key would be another repository, and the images would be lost.
+            kms_key: forms::key_as_set(key_set(target), e.kms_key()),
         }),
         lifecycle_policy_text,
         repository_policy_text,
@@ -475,6 +478,14 @@ fn shown(
         tags,
     };
     Found::present(fields, outputs)
+}
+
+/// The key that the program set, if it set one.
+fn key_set<'a>(target: &Target<'a>) -> Option<&'a Value> {
+    match target.inputs.get("encryption_configuration").map(Value::expose) {
+        Some(Value::Map(parts)) => parts.get("kms_key"),
+        _ => None,
+    }
 }
 
 /// The form of a lifecycle policy in which equal meaning is equality: as a structure, with the rules by their priority, and the tags that a

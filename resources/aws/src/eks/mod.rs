@@ -229,16 +229,26 @@ pub(crate) fn settled<T>(what: &str, state: &str, issues: &[String], object: T) 
     }
 }
 
-/// A state that waiting does not end.
+/// A state that waiting does not end, with what to do about it.
 pub(crate) fn failed(what: &str, state: &str, issues: &[String]) -> CloudError {
     let why = if issues.is_empty() { "EKS gives no reason".to_owned() } else { issues.join("; ") };
-    CloudError::local(ErrorKind::Other, format!("{what} is {}: {why}", words(state)))
+    let hint = match state {
+        // What could not be made never comes to be by itself, and EKS changes nothing about it.
+        "CREATE_FAILED" => "put right what EKS says, then have it made anew: `phx up --replace` with its URN",
+        "FAILED" => {
+            "put right what EKS says; if it was never usable, have it made anew: `phx up --replace` with its URN"
+        }
+        _ => "put right what EKS says, and run it again",
+    };
+    CloudError::local(ErrorKind::Other, format!("{what} is {}: {why}", words(state))).hint(hint)
 }
 
 /// What an object's state means to whoever waits until it is gone.
 pub(crate) fn going(what: &str, state: &str, issues: &[String]) -> Result<Stage<()>, CloudError> {
     match state {
-        "FAILED" | "DELETE_FAILED" => Err(failed(what, state, issues)),
+        "FAILED" | "DELETE_FAILED" => {
+            Err(failed(what, state, issues).hint("put right what EKS says, and run it again: it is then deleted again"))
+        }
         "DELETING" => Ok(Stage::Waiting(words(state))),
         state => Ok(Stage::Waiting(format!("still {}", words(state)))),
     }
@@ -303,14 +313,15 @@ pub(crate) fn tag_map(tags: Option<&HashMap<String, String>>) -> TagMap {
 pub(crate) async fn update_tags(eks: &Eks, arn: &str, change: Option<&FieldChange<TagMap>>) -> Result<(), CloudError> {
     let Some(change) = change else { return Ok(()) };
     let delta = TagDelta::of(change);
-    if !delta.set.is_empty() {
-        let request = eks.tag_resource().resource_arn(arn).set_tags(Some(delta.set.into_iter().collect()));
-        eks.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: an object has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = eks.untag_resource().resource_arn(arn).set_tag_keys(Some(keys));
         eks.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = eks.tag_resource().resource_arn(arn).set_tags(Some(delta.set.into_iter().collect()));
+        eks.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }
@@ -383,6 +394,11 @@ mod tests {
         assert_eq!(look("CREATING"), Ok(Stage::Waiting("creating".into())));
         let error = look("CREATE_FAILED").unwrap_err();
         assert_eq!(error.message, "cluster c is create failed: Code: why (sg-1)");
+        for state in ["CREATE_FAILED", "FAILED"] {
+            assert!(look(state).unwrap_err().hint.is_some_and(|h| h.contains("--replace")), "{state}");
+        }
+        assert!(look("DEGRADED").unwrap_err().hint.is_some_and(|h| !h.contains("--replace")));
+        assert!(going("c", "FAILED", &[]).unwrap_err().hint.is_some_and(|h| !h.contains("--replace")));
         assert_eq!(going("c", "ACTIVE", &[]), Ok(Stage::Waiting("still active".into())));
         assert!(going("c", "DELETE_FAILED", &[]).is_err());
     }

@@ -106,13 +106,14 @@ async fn update_tags(
 ) -> Result<(), CloudError> {
     let Some(change) = change else { return Ok(()) };
     let TagDelta { set, remove } = TagDelta::of(change);
-    if !set.is_empty() {
-        let request = elb.add_tags().resource_arns(arn).set_tags(Some(to_tags(&set)));
-        elb.write_idempotent("AddTags", || request.clone().send()).await?;
-    }
+    // What is taken away goes first: an object has fifty tags at most.
     if !remove.is_empty() {
         let request = elb.remove_tags().resource_arns(arn).set_tag_keys(Some(remove.into_iter().collect()));
         elb.write_idempotent("RemoveTags", || request.clone().send()).await?;
+    }
+    if !set.is_empty() {
+        let request = elb.add_tags().resource_arns(arn).set_tags(Some(to_tags(&set)));
+        elb.write_idempotent("AddTags", || request.clone().send()).await?;
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub type Events = Service<aws_sdk_eventbridge::Client>;
 const PAGE: i32 = 100;
 /// The bus of everything that names none.
 const DEFAULT_BUS: &str = "default";
-/// For so long another change to the same rule may take.
+/// For so long another change to the same rule may take, a new role be unknown, and targets that are gone be in the way.
 const UNTIL_FREE: Duration = Duration::from_secs(30);
 
 /// Adds the service's types.
@@ -70,13 +70,18 @@ fn split(id: &str) -> (&str, &str) {
     id.rsplit_once('/').unwrap_or((DEFAULT_BUS, id))
 }
 
-/// Repeats a change while another one to the same rule is under way.
+/// Repeats a change while another one to the same rule is under way, or a role that it names was made a moment ago.
 async fn once_free<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, CloudError>>,
 {
-    wait::eventually(cx, UNTIL_FREE, |e| e.code.as_deref() == Some("ConcurrentModificationException"), call).await
+    let passing = |e: &CloudError| match e.code.as_deref() {
+        Some("ConcurrentModificationException") => true,
+        Some("ValidationException") => e.message.contains("cannot be assumed by principal"),
+        _ => false,
+    };
+    wait::eventually(cx, UNTIL_FREE, passing, call).await
 }
 
 /// What was found, or `None` for what is not there.

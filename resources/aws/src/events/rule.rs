@@ -10,13 +10,15 @@ use phx_model::typed::Tags;
 use phx_model::value::Json;
 use phx_model::{CloudError, Input, Outputs, Resource};
 
-use super::{DEFAULT_BUS, EventRuleName, Events, PAGE, bus_name, once_free, rule_id, split, text, unless_absent};
+use super::{
+    DEFAULT_BUS, EventRuleName, Events, PAGE, UNTIL_FREE, bus_name, once_free, rule_id, split, text, unless_absent,
+};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tagged::{self, TagMap};
 use crate::tags::{TagDelta, with_intent};
-use crate::{batch, forms, owner};
+use crate::{batch, forms, owner, wait};
 
 /// Up to so many rules of one bus are asked for one by one, all at once.
 const ONE_BY_ONE: usize = 3;
@@ -48,6 +50,7 @@ pub struct Rule {
     #[field(cloud_default)]
     pub state: Option<Input<String>>,
     /// What it is for.
+    #[field(normalize = forms::empty_is_unset)]
     pub description: Option<Input<String>>,
     /// The role with which it sends to targets that name none.
     pub role_arn: Option<Input<Arn>>,
@@ -157,20 +160,17 @@ impl Manage for Rule {
         let events = &aws.events(cx).await?;
         let (bus, rule) = split(id);
         let request = events.delete_rule().name(rule).event_bus_name(bus);
-        match once_free(cx, || events.write_idempotent("DeleteRule", || request.clone().send())).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(match super::target::of_rule(events, bus, rule).await {
-                Ok(targets) if !targets.is_empty() => {
-                    let ids: Vec<&str> = targets.iter().map(|t| t.id.as_str()).collect();
-                    let hint = format!(
-                        "it still has the targets {}; delete those first, if phx does not manage them",
-                        ids.join(", ")
-                    );
-                    CloudError { kind: ErrorKind::InUse, ..error }.hint(hint)
-                }
-                _ => error,
-            }),
+        let send = || async {
+            let sent = once_free(cx, || events.write_idempotent("DeleteRule", || request.clone().send())).await;
+            match sent {
+                Err(error) if holds_targets(&error) => Err(held(events, bus, rule, error).await),
+                sent => sent,
+            }
+        };
+        // Targets that are gone may be in its way for a while longer.
+        match wait::eventually(cx, UNTIL_FREE, holds_targets, send).await {
+            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -194,6 +194,22 @@ impl Manage for Rule {
 fn created(want: &RuleResolved, arn: &str) -> Created<Rule> {
     let outputs = RuleOutputs { name: EventRuleName::new(&want.name), arn: Arn::new(arn) };
     Created { id: rule_id(want.event_bus_name.as_deref(), &want.name), outputs, complete: true }
+}
+
+/// The rule has targets, as far as EventBridge knows.
+fn holds_targets(error: &CloudError) -> bool {
+    error.kind == ErrorKind::Invalid && error.message.contains("has targets")
+}
+
+/// Which targets hold a rule, if there are any.
+async fn held(events: &Events, bus: &str, rule: &str, error: CloudError) -> CloudError {
+    let targets = match super::target::of_rule(events, bus, rule).await {
+        Ok(targets) if !targets.is_empty() => targets,
+        _ => return error,
+    };
+    let ids: Vec<&str> = targets.iter().map(|t| t.id.as_str()).collect();
+    let hint = format!("it still has the targets {}; delete those first, if phx does not manage them", ids.join(", "));
+    CloudError { kind: ErrorKind::InUse, ..error }.hint(hint)
 }
 
 /// Takes over what is there and neither set by the program nor to be taken away.
@@ -322,14 +338,15 @@ async fn list_tags(events: &Events, arn: &str) -> Result<TagMap, CloudError> {
 }
 
 async fn update_tags(events: &Events, cx: &Cx, arn: &str, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = events.tag_resource().resource_arn(arn).set_tags(Some(to_tags(&delta.set)?));
-        once_free(cx, || events.write_idempotent("TagResource", || request.clone().send())).await?;
-    }
+    // Those that go make room: a rule has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = events.untag_resource().resource_arn(arn).set_tag_keys(Some(keys));
         once_free(cx, || events.write_idempotent("UntagResource", || request.clone().send())).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = events.tag_resource().resource_arn(arn).set_tags(Some(to_tags(&delta.set)?));
+        once_free(cx, || events.write_idempotent("TagResource", || request.clone().send())).await?;
     }
     Ok(())
 }

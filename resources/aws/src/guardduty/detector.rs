@@ -210,15 +210,16 @@ async fn get(guardduty: &GuardDuty, id: &str) -> Result<Option<Shown>, CloudErro
 }
 
 async fn update_tags(guardduty: &GuardDuty, arn: &Arn, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let tags = delta.set.into_iter().collect();
-        let request = guardduty.tag_resource().resource_arn(arn.as_str()).set_tags(Some(tags));
-        guardduty.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: a detector has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = guardduty.untag_resource().resource_arn(arn.as_str()).set_tag_keys(Some(keys));
         guardduty.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let tags = delta.set.into_iter().collect();
+        let request = guardduty.tag_resource().resource_arn(arn.as_str()).set_tags(Some(tags));
+        guardduty.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

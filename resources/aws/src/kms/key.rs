@@ -203,13 +203,14 @@ impl Manage for Key {
         }
         if let Some(change) = &change.tags {
             let delta = TagDelta::of(change);
-            if !delta.set.is_empty() {
-                let request = kms.tag_resource().key_id(id).set_tags(Some(to_tags(&delta.set)?));
-                once(kms, cx, id, || kms.write_idempotent("TagResource", || request.clone().send())).await?;
-            }
+            // Those that go make room: a key has fifty at most.
             if !delta.remove.is_empty() {
                 let request = kms.untag_resource().key_id(id).set_tag_keys(Some(delta.remove.into_iter().collect()));
                 once(kms, cx, id, || kms.write_idempotent("UntagResource", || request.clone().send())).await?;
+            }
+            if !delta.set.is_empty() {
+                let request = kms.tag_resource().key_id(id).set_tags(Some(to_tags(&delta.set)?));
+                once(kms, cx, id, || kms.write_idempotent("TagResource", || request.clone().send())).await?;
             }
         }
         if enabled == Some(false) {

@@ -222,14 +222,15 @@ async fn put_retention(logs: &Logs, cx: &Cx, name: &str, days: i32) -> Result<()
 }
 
 async fn update_tags(logs: &Logs, arn: &Arn, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = logs.tag_resource().resource_arn(arn.as_str()).set_tags(Some(delta.set.into_iter().collect()));
-        logs.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: a group has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.into_iter().collect();
         let request = logs.untag_resource().resource_arn(arn.as_str()).set_tag_keys(Some(keys));
         logs.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = logs.tag_resource().resource_arn(arn.as_str()).set_tags(Some(delta.set.into_iter().collect()));
+        logs.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }
@@ -320,10 +321,13 @@ fn shown(logs: &Logs, target: &Target<'_>, group: &Shown, tags: TagMap) -> Found
 }
 
 fn fields(target: &Target<'_>, group: &Shown, tags: TagMap) -> LogGroupResolved {
-    // Where a policy of the account's decides, the answer tells its retention in place of the group's own, which then is not known.
-    let retention_in_days = match group.retention_policy_name() {
-        Some(_) => target.inputs.get("retention_in_days").and_then(|days| i32::from_value(days).ok()),
-        None => group.retention_in_days(),
+    // Where a policy of the account's decides, the answer tells its retention in place of the group's own, which then is not known. What is only
+    // passed on is kept for two days, which nobody chooses.
+    let not_its_own =
+        group.retention_policy_name().is_some() || group.log_group_class() == Some(&LogGroupClass::Delivery);
+    let retention_in_days = match not_its_own {
+        true => target.inputs.get("retention_in_days").and_then(|days| i32::from_value(days).ok()),
+        false => group.retention_in_days(),
     };
     LogGroupResolved {
         log_group_name: target.id.to_owned(),
@@ -376,5 +380,7 @@ mod tests {
         let empty = ValueMap::from([("tags".to_owned(), Value::Null)]);
         let unset = Target { id: "g", inputs: &empty };
         assert_eq!(fields(&unset, &governed, TagMap::new()).retention_in_days, None);
+        let passed_on = Shown::builder().retention_in_days(2).log_group_class(LogGroupClass::Delivery).build();
+        assert_eq!(fields(&unset, &passed_on, TagMap::new()).retention_in_days, None);
     }
 }

@@ -213,7 +213,9 @@ async fn list(logs: &Logs, most: usize) -> Result<(Vec<sdk::MetricFilter>, bool)
         let request = logs.describe_metric_filters().limit(FILTERS).set_next_token(token.clone());
         let answer = logs.read("DescribeMetricFilters", || request.clone().send()).await?;
         all.extend(answer.metric_filters.unwrap_or_default());
-        match answer.next_token.filter(|next| !next.is_empty() && Some(next) != token.as_ref()) {
+        match answer.next_token.filter(|next| !next.is_empty()) {
+            // The same page for ever: what else there is is not known.
+            Some(next) if Some(&next) == token.as_ref() => return Ok((all, false)),
             Some(next) => token = Some(next),
             None => return Ok((all, true)),
         }

@@ -179,7 +179,7 @@ fn keep(want: &mut SubscriptionFilterResolved, change: &SubscriptionFilterChange
 
 /// CloudWatch Logs tries the destination before it takes the filter, with roles and permissions that may be a moment old.
 fn not_yet_allowed(error: &CloudError) -> bool {
-    error.code.as_deref() == Some("InvalidParameterException")
+    matches!(error.code.as_deref(), Some("InvalidParameterException" | "ValidationException"))
         && ["Could not deliver test message", "Could not execute the lambda function", "Make sure you have given"]
             .iter()
             .any(|text| error.message.contains(text))

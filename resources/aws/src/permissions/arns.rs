@@ -103,6 +103,8 @@ fn value(name: &str, used: &Use<'_>, all: &[Use<'_>]) -> Filled {
         // An OpenID provider's ARN has its address without the protocol, a parameter's its name without the slash that it may begin with.
         Some(("host", path)) => each(texts(path), |url| with(url.trim_start_matches("https://"))),
         Some(("bare", path)) => each(texts(path), |name| with(name.trim_start_matches('/'))),
+        // By its id, or by its ARN, which ends with it.
+        Some(("last", path)) => each(texts(path), |id| with(id.rsplit('/').next().unwrap_or(id))),
         Some(_) => Filled::Unknown,
     }
 }

@@ -150,7 +150,8 @@ fn grant(row: &Row, verb: Verb, used: &Use<'_>, uses: &[Use<'_>]) -> Option<Gran
 
 /// Some services have another domain in China, and some do not.
 fn hosts(value: String, key: &str, partition: &str) -> Vec<String> {
-    let service = matches!(key, "iam:PassedToService" | "iam:AWSServiceName") && value.ends_with(".amazonaws.com");
+    let names_a_host = matches!(key, "iam:PassedToService" | "iam:AWSServiceName" | "kms:ViaService");
+    let service = names_a_host && value.ends_with(".amazonaws.com");
     if service && partition == "aws-cn" { vec![format!("{value}.cn"), value] } else { vec![value] }
 }
 

@@ -208,6 +208,39 @@ fn tags_are_for_what_is_being_created_and_the_calls_are_in_one_statement() {
 }
 
 #[test]
+#[cfg(feature = "kms")]
+fn an_alias_changes_hands_between_two_keys() {
+    let place = place();
+    let key = "arn:aws:kms:us-west-2:123456789012:key";
+    let alias = "arn:aws:kms:us-west-2:123456789012:alias/app";
+    for given in ["1234-ab", "arn:aws:kms:us-west-2:123456789012:key/1234-ab"] {
+        let known = fields(json!({"alias_name": "alias/app", "target_key_id": given}));
+        let policy = document(&[used(&place, "aws:kms:Alias", &known, &[Verb::Create])]);
+        assert_eq!(about(&policy, "kms:CreateAlias").remove(0).0, json!([alias, format!("{key}/1234-ab")]));
+        // The key that it stood for is to let it go.
+        let policy = document(&[used(&place, "aws:kms:Alias", &known, &[Verb::Update])]);
+        assert_eq!(about(&policy, "kms:UpdateAlias").remove(0).0, json!([alias, format!("{key}/*")]));
+    }
+}
+
+#[test]
+#[cfg(all(feature = "cloudwatch", feature = "elbv2", feature = "rds"))]
+fn what_is_listed_whole_is_asked_for_whole_and_tags_are_for_every_kind() {
+    let place = place();
+    let everything = |type_name, known: &ValueMap, action: &str| {
+        let policy = document(&[used(&place, type_name, known, &[Verb::Read])]);
+        assert_eq!(about(&policy, action).remove(0).0, json!("*"), "{action}");
+    };
+    everything("aws:rds:DbInstance", &fields(json!({"db_instance_identifier": "main"})), "rds:DescribeDBInstances");
+    everything("aws:cloudwatch:CompositeAlarm", &fields(json!({"alarm_name": "a"})), "cloudwatch:DescribeAlarms");
+    let network = fields(json!({"name": "front", "type": "network"}));
+    let policy = document(&[used(&place, "aws:elbv2:LoadBalancer", &network, &[Verb::Create])]);
+    let tagged = about(&policy, "elasticloadbalancing:AddTags").remove(0).0;
+    let of = "arn:aws:elasticloadbalancing:us-west-2:123456789012:loadbalancer/net/front/*";
+    assert!(tagged.as_array().unwrap().contains(&json!(of)), "{tagged}");
+}
+
+#[test]
 #[cfg(all(feature = "iam", feature = "logs"))]
 fn a_policy_is_canonical_whatever_the_order() {
     let place = place();

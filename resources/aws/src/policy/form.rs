@@ -1,9 +1,11 @@
 //! Policy documents as APIs take and tell them, and when two of them mean the same.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use phx_model::value::{Json, Text};
 use phx_model::{Value, ValueMap};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 /// The version of a document that names none.
 const VERSION_OF_OLD: &str = "2008-10-17";
@@ -11,14 +13,71 @@ const VERSION_OF_OLD: &str = "2008-10-17";
 /// A document as an API takes it: compact JSON, whether the program wrote it as a structure or as text.
 pub fn text(document: &Json) -> String {
     let parsed = match document.0.expose() {
-        Value::String(text) => match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(json) => Value::from(json),
+        Value::String(text) => match parsed(text) {
+            Some(document) => document,
             // AWS says what is wrong with it.
-            Err(_) => return text.to_string(),
+            None => return text.to_string(),
         },
         other => other.clone(),
     };
     Json(without_scheme(parsed)).to_text()
+}
+
+/// A document that is written as text. `None`: it is no JSON, or says something twice: of two conditions of one name, reading it would keep the
+/// last, and the policy would be wider than it was written. AWS takes no such document.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+fn parsed(text: &str) -> Option<Value> {
+    serde_json::from_str::<OnceEach>(text).ok()?;
+    serde_json::from_str::<serde_json::Value>(text).ok().map(Value::from)
+}
+
+/// Reads JSON of which no object has a name twice, and keeps nothing of it.
+struct OnceEach;
+
+impl<'de> Deserialize<'de> for OnceEach {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for OnceEach {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            fields.next_value::<Self>()?;
+            if !names.insert(name) {
+                return Err(A::Error::custom("a name stands there twice"));
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// A document as an API tells it: JSON, which IAM percent-encodes.
@@ -66,8 +125,12 @@ fn without_scheme(document: Value) -> Value {
         let Some(Value::Map(operators)) = elements.get_mut("Condition") else { continue };
         for keys in operators.values_mut() {
             if let Value::Map(keys) = keys {
-                let bare = |key: Text| key.strip_prefix(SCHEME).map_or(key.clone(), Text::from);
-                *keys = std::mem::take(keys).into_iter().map(|(key, value)| (bare(key), value)).collect();
+                let bare = |key: &Text| key.strip_prefix(SCHEME).map_or(key.clone(), Text::from);
+                let distinct: BTreeSet<Text> = keys.keys().map(bare).collect();
+                // Where two would become one, and one of them be lost, they stay as they are written.
+                if distinct.len() == keys.len() {
+                    *keys = std::mem::take(keys).into_iter().map(|(key, value)| (bare(&key), value)).collect();
+                }
             }
         }
     }
@@ -83,12 +146,13 @@ fn without_scheme(document: Value) -> Value {
 /// - an account's id and the ARN of its root, among `AWS` principals;
 /// - numbers and booleans as condition values, with and without quotes.
 ///
-/// `"*"` and `{"AWS": "*"}` as principals stay apart: services differ in what they make of them. What is no policy document is left as it is.
+/// `"*"` and `{"AWS": "*"}` as principals stay apart: services differ in what they make of them. What is no policy document is left as it is, and so
+/// is text that says something twice.
 pub fn canonical(document: &Value) -> Value {
     let document = match document.expose() {
-        Value::String(text) => match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(json) => Value::from(json),
-            Err(_) => return Value::String(text.clone()),
+        Value::String(text) => match parsed(text) {
+            Some(document) => document,
+            None => return Value::String(text.clone()),
         },
         other => other.clone(),
     };

@@ -173,7 +173,8 @@ pub struct DbCluster {
     /// Whether it is deleted without a last snapshot.
     #[field(write_only)]
     pub skip_final_snapshot: Option<Input<bool>>,
-    /// The name of the snapshot that is made when it is deleted.
+    /// The name of the snapshot that is made when it is deleted. If an earlier cluster has left one of that name behind, the cluster's own id
+    /// follows it.
     #[field(write_only)]
     pub final_db_snapshot_identifier: Option<Input<String>>,
     /// Whether its automated backups go when it is deleted. AWS's default: yes.
@@ -454,18 +455,14 @@ impl Manage for DbCluster {
                 .skip_final_snapshot(skip)
                 .set_final_db_snapshot_identifier(snapshot)
                 .set_delete_automated_backups(was.and_then(|was| was.delete_automated_backups));
-            let send = || async {
-                match rds.write_idempotent("DeleteDBCluster", || request.clone().send()).await {
-                    Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-                    Err(error) if is_wrong_state(&error) => match describe::cluster(rds, name).await? {
-                        Some(cluster) if state(&cluster) != "deleting" => Err(convert::held(error, &cluster)),
-                        // Asked for twice, since the first answer was lost.
-                        _ => Ok(()),
-                    },
-                    done => done.map(drop),
-                }
-            };
-            when_settled(rds, cx, name, send).await.map_err(|error| convert::explained(error, &cluster, was))?;
+            let mut done = when_settled(rds, cx, name, || ask_to_delete(rds, name, &request)).await;
+            // An earlier cluster of this name left its last snapshot behind.
+            if let Some(other) = done.as_ref().err().and_then(|error| convert::other_snapshot(error, was, &cluster)) {
+                (cx.progress)(&format!("there is a snapshot of the last one's name already: this one's is {other}"));
+                let request = request.final_db_snapshot_identifier(other);
+                done = when_settled(rds, cx, name, || ask_to_delete(rds, name, &request)).await;
+            }
+            done.map_err(|error| convert::explained(error, &cluster, was))?;
         }
         gone(rds, cx, name).await
     }
@@ -481,6 +478,27 @@ impl Manage for DbCluster {
         let Some(cluster) = describe::cluster(rds, name).await? else { return Ok(None) };
         owner::check(&format!("the cluster {name}"), &tagging::read(cluster.tag_list()), intent)?;
         Ok(created(&cluster).filter(|_| state(&cluster) != "deleting"))
+    }
+}
+
+/// Asks for the deletion of a cluster. That it is going away already is no failure.
+async fn ask_to_delete(
+    rds: &Rds,
+    name: &str,
+    request: &aws_sdk_rds::operation::delete_db_cluster::builders::DeleteDBClusterFluentBuilder,
+) -> Result<(), CloudError> {
+    match rds.write_idempotent("DeleteDBCluster", || request.clone().send()).await {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+        Err(error) if is_wrong_state(&error) || error.kind == ErrorKind::AlreadyExists => {
+            match describe::cluster(rds, name).await? {
+                Some(cluster) if state(&cluster) == "deleting" => Ok(()),
+                Some(cluster) if is_wrong_state(&error) => Err(convert::held(error, &cluster)),
+                Some(_) => Err(error),
+                // Asked for twice, since the first answer was lost: its last snapshot may be there by now.
+                None => Ok(()),
+            }
+        }
+        done => done.map(drop),
     }
 }
 

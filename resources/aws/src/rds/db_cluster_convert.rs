@@ -13,8 +13,8 @@ use super::db_cluster::{
 };
 use super::db_cluster_states::{is_settled, settled, state, when_settled};
 use super::db_instance_blocks::specifications;
-use super::db_instance_change::logs;
-use super::db_instance_read::{exports, version};
+use super::db_instance_change::{logs, of_its_own};
+use super::db_instance_read::{exports, is_major_upgrade, version};
 use super::describe::same_name;
 use super::{Rds, key, listed, once_assumable, tagging, text, texts};
 use crate::arn::Arn;
@@ -406,6 +406,17 @@ pub(super) fn held(error: CloudError, cluster: &sdk::DbCluster) -> CloudError {
     CloudError { kind: ErrorKind::InUse, ..error }.hint(hint)
 }
 
+/// Another name for the last snapshot, if the deletion was refused since there is one of the name that the program says.
+pub(super) fn other_snapshot(
+    error: &CloudError,
+    was: Option<&DbClusterResolved>,
+    cluster: &sdk::DbCluster,
+) -> Option<String> {
+    let wanted = was?.final_db_snapshot_identifier.as_deref()?;
+    let own = cluster.db_cluster_resource_id().filter(|id| !id.is_empty())?;
+    (error.kind == ErrorKind::AlreadyExists).then(|| of_its_own(wanted, own))
+}
+
 /// A refused deletion, with what to do about it.
 pub(super) fn explained(error: CloudError, cluster: &sdk::DbCluster, was: Option<&DbClusterResolved>) -> CloudError {
     let named = was.is_some_and(|was| was.final_db_snapshot_identifier.is_some());
@@ -485,7 +496,10 @@ pub(super) fn fields(target: &Target<'_>, cluster: &sdk::DbCluster) -> DbCluster
         ),
         publicly_accessible: cluster.publicly_accessible,
         network_type: cluster.network_type.clone(),
-        db_cluster_parameter_group_name: cluster.db_cluster_parameter_group().map(DbClusterParameterGroupName::new),
+        db_cluster_parameter_group_name: set_text("db_cluster_parameter_group_name")
+            .filter(|_| is_major_upgrade(cluster.engine_version(), pending.engine_version()))
+            .or(cluster.db_cluster_parameter_group())
+            .map(DbClusterParameterGroupName::new),
         option_group_name: cluster
             .db_cluster_option_group_memberships()
             .iter()

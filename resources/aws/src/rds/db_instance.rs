@@ -16,7 +16,7 @@ use super::db_instance_create::{self as making, Origin};
 use super::db_instance_states::{current, future_name, gone, promoted, settled, state, when_settled};
 use super::describe::{name, named, same_name};
 use super::{Rds, as_set, describe, is_wrong_state, lower, missing, once_assumable, tagging};
-use super::{db_instance_change as changing, db_instance_read as reading};
+use super::{db_instance_change as changing, db_instance_read as reading, db_instance_source as source};
 use crate::arn::Arn;
 use crate::client::Aws;
 use crate::ids::{
@@ -30,7 +30,8 @@ use crate::owner;
 /// With `restore_time`, `use_latest_restorable_time`, `source_dbi_resource_id` or `source_db_instance_automated_backups_arn` it is restored to a
 /// point in time; else, with `db_snapshot_identifier` or `db_cluster_snapshot_identifier`, from that snapshot; else, with
 /// `source_db_instance_identifier` or `source_db_cluster_identifier`, it becomes a read replica; else a new, empty database. What those ways of
-/// making it do not take is set as soon as it is there.
+/// making it do not take is set as soon as it is there. A copy has the master user, the key and the database's name of its source: a program that
+/// says others is refused before the copy is made, where the source can be looked at.
 ///
 /// A change that RDS can defer (of the class, the engine's version, the storage …) waits for the maintenance window unless
 /// `apply_immediately` is true. While it waits it counts as made.
@@ -193,7 +194,8 @@ pub struct DbInstance {
     /// Whether it is deleted without a last snapshot. One of a cluster, and a read replica, always is.
     #[field(write_only)]
     pub skip_final_snapshot: Option<Input<bool>>,
-    /// The name of the snapshot that is made when it is deleted.
+    /// The name of the snapshot that is made when it is deleted. If an earlier instance has left one of that name behind, the instance's own id
+    /// follows it.
     #[field(write_only)]
     pub final_db_snapshot_identifier: Option<Input<String>>,
     /// Whether its automated backups go when it is deleted. AWS's default: yes.
@@ -368,6 +370,7 @@ impl Manage for DbInstance {
     ) -> Result<Created<Self>, CloudError> {
         let rds = &aws.rds(cx).await?;
         let name = &want.db_instance_identifier.to_ascii_lowercase();
+        source::check(rds, want).await?;
         let made = match make(rds, cx, want, intent).await {
             Err(taken) if taken.kind == ErrorKind::AlreadyExists => match describe::instance(rds, name).await? {
                 // One of this name is only just going away.
@@ -450,18 +453,14 @@ impl Manage for DbInstance {
         let name = instance.db_instance_identifier().unwrap_or(name);
         if state(&instance) != "deleting" {
             let request = changing::deletion(rds, name, was, &instance);
-            let send = || async {
-                match rds.write_idempotent("DeleteDBInstance", || request.clone().send()).await {
-                    Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-                    // Asked for twice, since the first answer was lost.
-                    Err(error) if is_wrong_state(&error) => match describe::instance(rds, name).await? {
-                        Some(instance) if state(&instance) != "deleting" => Err(error),
-                        _ => Ok(()),
-                    },
-                    done => done.map(drop),
-                }
-            };
-            when_settled(rds, cx, name, send).await.map_err(|error| changing::explained(error, &instance, was))?;
+            let mut done = when_settled(rds, cx, name, || ask_to_delete(rds, name, &request)).await;
+            // An earlier instance of this name left its last snapshot behind.
+            if let Some(other) = done.as_ref().err().and_then(|error| changing::other_snapshot(error, was, &instance)) {
+                (cx.progress)(&format!("there is a snapshot of the last one's name already: this one's is {other}"));
+                let request = request.final_db_snapshot_identifier(other);
+                done = when_settled(rds, cx, name, || ask_to_delete(rds, name, &request)).await;
+            }
+            done.map_err(|error| changing::explained(error, &instance, was))?;
         }
         gone(rds, cx, name).await
     }
@@ -536,7 +535,27 @@ async fn modify(
     request: &aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder,
 ) -> Result<Option<sdk::DbInstance>, CloudError> {
     let send = || rds.write_idempotent("ModifyDBInstance", || request.clone().send());
-    Ok(when_settled(rds, cx, name, || once_assumable(cx, send)).await?.db_instance)
+    let answer = when_settled(rds, cx, name, || once_assumable(cx, send)).await;
+    Ok(answer.map_err(changing::refused)?.db_instance)
+}
+
+/// Asks for the deletion of an instance. That it is going away already is no failure.
+async fn ask_to_delete(
+    rds: &Rds,
+    name: &str,
+    request: &aws_sdk_rds::operation::delete_db_instance::builders::DeleteDBInstanceFluentBuilder,
+) -> Result<(), CloudError> {
+    match rds.write_idempotent("DeleteDBInstance", || request.clone().send()).await {
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+        // Asked for twice, since the first answer was lost: its last snapshot may be there by now.
+        Err(error) if is_wrong_state(&error) || error.kind == ErrorKind::AlreadyExists => {
+            match describe::instance(rds, name).await? {
+                Some(instance) if state(&instance) != "deleting" => Err(error),
+                _ => Ok(()),
+            }
+        }
+        done => done.map(drop),
+    }
 }
 
 fn created(instance: &sdk::DbInstance) -> Option<Created<DbInstance>> {

@@ -12,6 +12,9 @@ use super::db_instance_blocks::{processor_features, specifications, volume_chang
 use super::describe::same_name;
 use super::{Rds, listed, text, texts};
 
+/// RDS takes so many characters.
+const LONGEST_SNAPSHOT_NAME: usize = 255;
+
 /// The request that makes the changes; `None` if RDS has nothing to do for them. Of values that RDS takes only together, all are sent.
 pub(super) fn modification(
     rds: &Rds,
@@ -203,6 +206,16 @@ pub(super) fn modification(
     needed.then_some(request)
 }
 
+/// A refused change, with what to do about it.
+pub(super) fn refused(error: CloudError) -> CloudError {
+    if error.hint.is_none() && error.message.contains("AllowMajorVersionUpgrade") {
+        return error.hint(
+            "another major version has to be allowed: set allow_major_version_upgrade, and a parameter group of the new version's family              unless it has RDS's own",
+        );
+    }
+    error
+}
+
 /// The logs that begin to be sent, and those that are no longer.
 pub(super) fn logs(change: &FieldChange<Vec<String>>) -> sdk::CloudwatchLogsExportConfiguration {
     let (before, after) = (change.before.as_deref().unwrap_or_default(), change.after.as_deref().unwrap_or_default());
@@ -281,6 +294,24 @@ pub(super) fn deletion(
         .set_delete_automated_backups(was.and_then(|was| was.delete_automated_backups).filter(|_| !never))
 }
 
+/// Another name for the last snapshot, if the deletion was refused since there is one of the name that the program says.
+pub(super) fn other_snapshot(
+    error: &CloudError,
+    was: Option<&DbInstanceResolved>,
+    instance: &sdk::DbInstance,
+) -> Option<String> {
+    let wanted = was?.final_db_snapshot_identifier.as_deref()?;
+    let own = instance.dbi_resource_id().filter(|id| !id.is_empty())?;
+    (error.kind == ErrorKind::AlreadyExists).then(|| of_its_own(wanted, own))
+}
+
+/// The name of a last snapshot with the id of what it is of, which nothing else ever has.
+pub(super) fn of_its_own(wanted: &str, id: &str) -> String {
+    let room = LONGEST_SNAPSHOT_NAME.saturating_sub(id.len() + 1);
+    let wanted: String = wanted.chars().take(room).collect();
+    format!("{}-{}", wanted.trim_end_matches('-'), id.to_ascii_lowercase())
+}
+
 /// A refused deletion, with what to do about it.
 pub(super) fn explained(error: CloudError, instance: &sdk::DbInstance, was: Option<&DbInstanceResolved>) -> CloudError {
     let named = was.is_some_and(|was| was.final_db_snapshot_identifier.is_some());
@@ -303,6 +334,14 @@ pub(super) fn explained(error: CloudError, instance: &sdk::DbInstance, was: Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_last_snapshots_other_name_fits() {
+        assert_eq!(of_its_own("db-final", "db-ABC"), "db-final-db-abc");
+        let long = of_its_own(&format!("{}-x", "a".repeat(247)), "db-ABC");
+        assert_eq!(long, format!("{}-db-abc", "a".repeat(247)));
+        assert!(of_its_own(&"a".repeat(255), "db-ABC").len() <= LONGEST_SNAPSHOT_NAME);
+    }
 
     #[test]
     fn logs_change_by_their_difference() {

@@ -249,6 +249,17 @@ pub(super) fn replication(rds: &Rds, want: &DbInstanceResolved) -> Replication {
         .set_db_capacity_reservation_identifier(want.db_capacity_reservation_identifier.clone())
 }
 
+/// The name that the database of a copy gets. Of engines whose databases keep theirs, RDS takes none: "DBName must be null when Restoring for this
+/// Engine".
+fn new_name(want: &DbInstanceResolved) -> Option<String> {
+    want.db_name.clone().filter(|_| !want.engine.as_deref().is_some_and(keeps_name))
+}
+
+/// Whether a copy's database has the name that it has in the source.
+pub(super) fn keeps_name(engine: &str) -> bool {
+    matches!(engine, "mariadb" | "mysql" | "postgres")
+}
+
 pub(super) fn restoration(rds: &Rds, want: &DbInstanceResolved) -> Result<Restoration, CloudError> {
     let parse = |time: &String| {
         DateTime::from_str(time, Format::DateTimeWithOffset).map_err(|e| {
@@ -267,7 +278,7 @@ pub(super) fn restoration(rds: &Rds, want: &DbInstanceResolved) -> Result<Restor
         .set_use_latest_restorable_time(want.use_latest_restorable_time)
         .db_instance_class(&want.db_instance_class)
         .set_engine(want.engine.clone())
-        .set_db_name(want.db_name.clone())
+        .set_db_name(new_name(want))
         .set_allocated_storage(want.allocated_storage)
         .set_max_allocated_storage(want.max_allocated_storage)
         .set_storage_type(want.storage_type.clone())
@@ -318,7 +329,7 @@ pub(super) fn revival(rds: &Rds, want: &DbInstanceResolved) -> Revival {
         .db_instance_identifier(want.db_instance_identifier.to_ascii_lowercase())
         .db_instance_class(&want.db_instance_class)
         .set_engine(want.engine.clone())
-        .set_db_name(want.db_name.clone())
+        .set_db_name(new_name(want))
         .set_allocated_storage(want.allocated_storage)
         .set_storage_type(want.storage_type.clone())
         .set_iops(want.iops)

@@ -31,6 +31,8 @@ pub(super) fn fields(target: &Target<'_>, instance: &sdk::DbInstance) -> DbInsta
     let multi_az = pending.multi_az.or(instance.multi_az) == Some(true);
     let wanted_zone =
         set_text("availability_zone").filter(|z| multi_az || instance.secondary_availability_zone() == Some(z));
+    let awaited = set_text("db_parameter_group_name")
+        .filter(|_| is_major_upgrade(instance.engine_version(), pending.engine_version()));
     DbInstanceResolved {
         db_instance_identifier: pending
             .db_instance_identifier
@@ -111,10 +113,8 @@ pub(super) fn fields(target: &Target<'_>, instance: &sdk::DbInstance) -> DbInsta
         // instances: RDS would refuse to make what takes the place of these.
         availability_zone: wanted_zone.map(str::to_owned).or(zone),
         multi_az: pending.multi_az.or(instance.multi_az),
-        db_parameter_group_name: instance
-            .db_parameter_groups()
-            .first()
-            .and_then(|g| g.db_parameter_group_name())
+        db_parameter_group_name: awaited
+            .or_else(|| instance.db_parameter_groups().first().and_then(|g| g.db_parameter_group_name()))
             .map(DbParameterGroupName::new),
         // While a change of it is deferred, both are told.
         option_group_name: instance
@@ -236,6 +236,12 @@ pub(super) fn version(wanted: Option<&str>, told: Option<&str>, upgrades: bool) 
     if as_wanted { wanted.map(str::to_owned) } else { Some(told.to_owned()) }
 }
 
+/// Whether a change to another major version waits for the maintenance window. With it waits the parameter group of the new version's family that was
+/// asked for together with it, and RDS does not tell of that.
+pub(super) fn is_major_upgrade(now: Option<&str>, pending: Option<&str>) -> bool {
+    now.zip(pending).is_some_and(|(now, pending)| now != pending && !is_later_minor(now, pending))
+}
+
 /// Whether two versions differ in their last number only, in which the second is later.
 fn is_later_minor(a: &str, b: &str) -> bool {
     match (a.rsplit_once('.'), b.rsplit_once('.')) {
@@ -288,6 +294,19 @@ mod tests {
             (Some("19.0.0.0.ru-1"), "19.0.0.0.ru-2", true, "19.0.0.0.ru-2"),
         ] {
             assert_eq!(version(wanted, Some(told), upgrades).as_deref(), Some(shown), "{wanted:?} {told}");
+        }
+    }
+
+    #[test]
+    fn another_major_version_is_told_from_a_later_minor_one() {
+        for (now, pending, major) in [
+            ("16.4", Some("17.2"), true),
+            ("8.0.39", Some("8.4.3"), true),
+            ("16.4", Some("16.6"), false),
+            ("8.0.39", Some("8.0.40"), false),
+            ("16.4", None, false),
+        ] {
+            assert_eq!(is_major_upgrade(Some(now), pending), major, "{now} {pending:?}");
         }
     }
 

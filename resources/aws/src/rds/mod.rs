@@ -13,6 +13,7 @@ pub mod db_instance_blocks;
 mod db_instance_change;
 mod db_instance_create;
 mod db_instance_read;
+mod db_instance_source;
 mod db_instance_states;
 pub mod db_parameter_group;
 pub mod db_proxy;
@@ -113,10 +114,36 @@ pub(crate) fn key(target: &Target<'_>, field: &str, told: Option<&str>) -> Optio
     Some(Arn::new(set.unwrap_or(told)))
 }
 
+/// The fields that say what a database's data comes from.
+const ORIGINS: [&str; 9] = [
+    "db_cluster_snapshot_identifier",
+    "db_snapshot_identifier",
+    "replication_source_identifier",
+    "restore_time",
+    "source_db_cluster_identifier",
+    "source_db_instance_automated_backups_arn",
+    "source_db_instance_identifier",
+    "source_dbi_resource_id",
+    "use_latest_restorable_time",
+];
+
+/// What a copy has of its source, whatever the program says.
+const INHERITED: [&str; 7] = [
+    "character_set_name",
+    "database_name",
+    "db_name",
+    "kms_key_id",
+    "master_username",
+    "nchar_character_set_name",
+    "timezone",
+];
+
 /// What RDS tells of a database; but what it cannot be changed in stands as the program set it where RDS says it in other letters (of Oracle the
 /// database's name in capitals) or does not say it (an Aurora cluster's public address, the zone of an instance that is only being made): neither
-/// is a ground on which a database is replaced.
+/// is a ground on which a database is replaced. Nor is what a copy has of its source: another copy would have it too, and all that was written since
+/// would be lost.
 pub(crate) fn as_set<R: Resource>(target: &Target<'_>, told: R::Resolved) -> R::Resolved {
+    let is_copy = ORIGINS.iter().any(|origin| target.inputs.get(origin).is_some_and(|set| !set.is_empty()));
     let mut fields = R::fields(&told);
     let mut changed = false;
     for field in R::schema().fields.iter().filter(|f| f.replace && !f.write_only) {
@@ -126,7 +153,8 @@ pub(crate) fn as_set<R: Resource>(target: &Target<'_>, told: R::Resolved) -> R::
             None => field.name != "kms_key_id",
             Some(there) => {
                 let both = there.as_str().zip(set.as_str());
-                both.is_some_and(|(there, set)| there != set && there.eq_ignore_ascii_case(set))
+                let inherited = is_copy && INHERITED.contains(&field.name);
+                both.is_some_and(|(there, set)| there != set && (inherited || there.eq_ignore_ascii_case(set)))
             }
         };
         if stands {

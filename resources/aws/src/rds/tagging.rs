@@ -50,14 +50,15 @@ pub(crate) async fn update(
 ) -> Result<(), CloudError> {
     let (Some(arn), Some(change)) = (arn, change) else { return Ok(()) };
     let TagDelta { set, remove } = TagDelta::of(change);
-    if !set.is_empty() {
-        let request = rds.add_tags_to_resource().resource_name(arn).set_tags(Some(to_sdk(&set)));
-        rds.write_idempotent("AddTagsToResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: an object has fifty at most.
     if !remove.is_empty() {
         let keys = remove.into_iter().collect();
         let request = rds.remove_tags_from_resource().resource_name(arn).set_tag_keys(Some(keys));
         rds.write_idempotent("RemoveTagsFromResource", || request.clone().send()).await?;
+    }
+    if !set.is_empty() {
+        let request = rds.add_tags_to_resource().resource_name(arn).set_tags(Some(to_sdk(&set)));
+        rds.write_idempotent("AddTagsToResource", || request.clone().send()).await?;
     }
     Ok(())
 }

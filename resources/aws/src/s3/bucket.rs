@@ -245,7 +245,7 @@ impl Manage for Bucket {
             once_known(cx, || settings::put_encryption(s3, id, encryption)).await?;
         }
         if let Some(lock) = &want.object_lock_configuration {
-            once_known(cx, || settings::put_object_lock(s3, id, Some(lock))).await?;
+            once_versioned(cx, || settings::put_object_lock(s3, id, Some(lock))).await?;
         }
         if let Some(rules) = &want.lifecycle_configuration {
             let smallest = want.transition_default_minimum_object_size.as_deref();
@@ -258,7 +258,7 @@ impl Manage for Bucket {
             once_known(cx, || cors::put(s3, id, Some(rules))).await?;
         }
         if let Some(rules) = &want.replication_configuration {
-            once_known(cx, || replication::put(s3, id, Some(rules))).await?;
+            once_versioned(cx, || replication::put(s3, id, Some(rules))).await?;
         }
         if let Some(told) = &want.notification_configuration {
             put_notification(s3, cx, id, Some(told), want.skip_destination_validation).await?;
@@ -309,7 +309,8 @@ impl Manage for Bucket {
             once_free(cx, || settings::change_encryption(s3, id, encryption)).await?;
         }
         if change.object_lock_configuration.is_some() || change.object_lock_enabled_for_bucket.is_some() {
-            once_free(cx, || settings::put_object_lock(s3, id, want.object_lock_configuration.as_ref())).await?;
+            let put = || settings::put_object_lock(s3, id, want.object_lock_configuration.as_ref());
+            once_versioned(cx, put).await?;
         }
         let smallest = want.transition_default_minimum_object_size.as_deref();
         if let Some(change) = &change.lifecycle_configuration {
@@ -324,7 +325,7 @@ impl Manage for Bucket {
             once_free(cx, || cors::put(s3, id, change.after.as_ref())).await?;
         }
         if let Some(rules) = set(change.replication_configuration.as_ref()) {
-            once_free(cx, || replication::put(s3, id, Some(rules))).await?;
+            once_versioned(cx, || replication::put(s3, id, Some(rules))).await?;
         }
         if let Some(change) = &change.notification_configuration {
             put_notification(s3, cx, id, change.after.as_ref(), want.skip_destination_validation).await?;
@@ -441,6 +442,22 @@ where
     Fut: Future<Output = Result<T, CloudError>>,
 {
     wait::eventually(cx, UNTIL_KNOWN, |e| is_aborted(e) || e.kind == ErrorKind::NotFound, call).await
+}
+
+/// As [`once_known`], for what needs versions to be kept: that they are may have been said only a moment ago.
+async fn once_versioned<T, F, Fut>(cx: &Cx, call: F) -> Result<T, CloudError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, CloudError>>,
+{
+    let passing = |e: &CloudError| is_aborted(e) || e.kind == ErrorKind::NotFound || is_unversioned(e);
+    wait::eventually(cx, UNTIL_KNOWN, passing, call).await
+}
+
+/// The bucket keeps no versions, as far as S3 knows.
+fn is_unversioned(error: &CloudError) -> bool {
+    matches!(error.code.as_deref(), Some("InvalidRequest" | "InvalidBucketState"))
+        && error.message.contains("Versioning must be 'Enabled' on the bucket")
 }
 
 /// S3's ways to say that a bucket lies elsewhere are hard to understand.

@@ -8,7 +8,7 @@ use phx_model::{Block, CloudError, Input, Value};
 use super::bucket_settings::{invalid, is_named_by_operation};
 use super::{BucketName, S3};
 use crate::arn::Arn;
-use crate::forms::{in_order_of, off_is_unset};
+use crate::forms::{empty_is_unset, in_order_of, off_is_unset};
 
 /// Who is told of what happens to a bucket's objects.
 #[derive(Clone, Debug, Block)]
@@ -39,8 +39,10 @@ pub struct TopicConfiguration {
     #[field(cloud_default)]
     pub id: Option<Input<String>>,
     /// How the keys begin of the objects that it is told of.
+    #[field(normalize = empty_is_unset)]
     pub prefix: Option<Input<String>>,
     /// How the keys end of the objects that it is told of.
+    #[field(normalize = empty_is_unset)]
     pub suffix: Option<Input<String>>,
 }
 
@@ -56,8 +58,10 @@ pub struct QueueConfiguration {
     #[field(cloud_default)]
     pub id: Option<Input<String>>,
     /// How the keys begin of the objects that it is told of.
+    #[field(normalize = empty_is_unset)]
     pub prefix: Option<Input<String>>,
     /// How the keys end of the objects that it is told of.
+    #[field(normalize = empty_is_unset)]
     pub suffix: Option<Input<String>>,
 }
 
@@ -73,8 +77,10 @@ pub struct LambdaFunctionConfiguration {
     #[field(cloud_default)]
     pub id: Option<Input<String>>,
     /// How the keys begin of the objects that it is called for.
+    #[field(normalize = empty_is_unset)]
     pub prefix: Option<Input<String>>,
     /// How the keys end of the objects that it is called for.
+    #[field(normalize = empty_is_unset)]
     pub suffix: Option<Input<String>>,
 }
 
@@ -84,6 +90,7 @@ pub struct BucketLoggingStatus {
     /// The bucket that they are put into, in the same region. Its policy must allow `logging.s3.amazonaws.com` to put objects there.
     pub target_bucket: Input<BucketName>,
     /// How the records' keys begin. Unset, with nothing before their date.
+    #[field(normalize = empty_is_unset)]
     pub target_prefix: Option<Input<String>>,
     /// Whether the records' keys also name account, region, bucket and day. Unset, they do not.
     pub partitioned_prefix: Option<Input<PartitionedPrefix>>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_s3::types as sdk;
-use phx_model::{Block, CloudError, Input, Value};
+use phx_model::{Block, CloudError, Input, Value, ValueMap};
 
 use super::S3;
 use super::bucket_settings::{invalid, to_tags, unless};
@@ -205,13 +205,14 @@ fn to_filter(want: Option<&LifecycleFilterResolved>) -> Result<sdk::LifecycleRul
     };
     let want = want.unwrap_or(&none);
     let mut tags = to_tags(want.tags.iter().flatten())?;
-    let conditions =
-        [want.prefix.is_some(), want.object_size_greater_than.is_some(), want.object_size_less_than.is_some()];
+    // An empty one is no condition.
+    let prefix = want.prefix.clone().filter(|prefix| !prefix.is_empty());
+    let conditions = [prefix.is_some(), want.object_size_greater_than.is_some(), want.object_size_less_than.is_some()];
     let count = tags.len() + conditions.iter().filter(|set| **set).count();
     let filter = sdk::LifecycleRuleFilter::builder();
     if count > 1 {
         let all = sdk::LifecycleRuleAndOperator::builder()
-            .set_prefix(want.prefix.clone())
+            .set_prefix(prefix)
             .set_tags(Some(tags).filter(|tags| !tags.is_empty()))
             .set_object_size_greater_than(want.object_size_greater_than)
             .set_object_size_less_than(want.object_size_less_than)
@@ -219,7 +220,7 @@ fn to_filter(want: Option<&LifecycleFilterResolved>) -> Result<sdk::LifecycleRul
         return Ok(filter.and(all).build());
     }
     // A filter that says nothing at all is refused in older forms of the API.
-    let prefix = want.prefix.clone().or_else(|| (count == 0).then(String::new));
+    let prefix = prefix.or_else(|| (count == 0).then(String::new));
     Ok(filter
         .set_prefix(prefix)
         .set_tag(tags.pop())
@@ -228,7 +229,7 @@ fn to_filter(want: Option<&LifecycleFilterResolved>) -> Result<sdk::LifecycleRul
         .build())
 }
 
-/// A filter that lets everything through is none.
+/// A filter that lets everything through is none, and a part of one that does is no part.
 pub(super) fn all_is_unset(value: &Value) -> Value {
     let Value::Map(filter) = value.expose() else { return value.clone() };
     let says_nothing = |name: &str, part: &Value| match part.expose() {
@@ -237,7 +238,9 @@ pub(super) fn all_is_unset(value: &Value) -> Value {
         Value::Map(tags) => tags.is_empty(),
         _ => false,
     };
-    if filter.iter().all(|(name, part)| says_nothing(name, part)) { Value::Null } else { value.clone() }
+    let said = filter.iter().filter(|(name, part)| !says_nothing(name, part));
+    let said: ValueMap = said.map(|(name, part)| (name.clone(), part.expose().clone())).collect();
+    if said.is_empty() { Value::Null } else { Value::Map(said) }
 }
 
 /// The prefix of an old rule stands beside its filter.
@@ -388,6 +391,8 @@ mod tests {
         let two = filter(serde_json::json!({"status": "Enabled", "filter": {"prefix": "a", "tags": {"b": "c"}}}));
         assert!(two.prefix().is_none() && two.and().is_some_and(|a| a.tags().len() == 1));
         assert_eq!(filter(serde_json::json!({"status": "Enabled"})).prefix(), Some(""));
+        let empty = serde_json::json!({"status": "Enabled", "filter": {"prefix": "", "object_size_less_than": 5}});
+        assert!(filter(empty).and().is_none());
     }
 
     #[test]
@@ -398,8 +403,8 @@ mod tests {
         {
             assert_eq!(same(all), Value::Null);
         }
-        let some = serde_json::json!({"prefix": "", "object_size_less_than": 5});
-        assert_eq!(same(some.clone()), Value::from(some));
+        let some = serde_json::json!({"object_size_less_than": 5});
+        assert_eq!(same(serde_json::json!({"prefix": "", "object_size_less_than": 5})), same(some));
     }
 
     #[test]

@@ -124,7 +124,8 @@ pub(super) async fn put(
 }
 
 fn to_filter(want: Option<&ReplicationFilterResolved>) -> Result<sdk::ReplicationRuleFilter, CloudError> {
-    let prefix = want.and_then(|f| f.prefix.clone());
+    // An empty one is no condition.
+    let prefix = want.and_then(|f| f.prefix.clone()).filter(|prefix| !prefix.is_empty());
     let mut tags = to_tags(want.and_then(|f| f.tags.as_ref()).into_iter().flatten())?;
     let filter = sdk::ReplicationRuleFilter::builder();
     if tags.len() + usize::from(prefix.is_some()) > 1 {

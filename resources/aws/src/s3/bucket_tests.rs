@@ -57,3 +57,15 @@ fn every_setting_that_is_read_is_a_field() {
         assert!(Bucket::schema().field(field).is_some(), "{field}");
     }
 }
+
+#[test]
+fn versions_that_s3_does_not_know_of_yet_are_waited_for() {
+    let error = |code: &str, message: &str| CloudError {
+        code: Some(code.to_owned()),
+        ..CloudError::local(ErrorKind::Invalid, message)
+    };
+    let to = |what: &str| format!("Versioning must be 'Enabled' on the bucket to apply a {what} configuration");
+    assert!(is_unversioned(&error("InvalidRequest", &to("replication"))));
+    assert!(is_unversioned(&error("InvalidBucketState", &to("Object Lock"))));
+    assert!(!is_unversioned(&error("InvalidRequest", "Destination bucket must exist.")));
+}

@@ -27,6 +27,7 @@ use super::object_content::{self as content, Content};
 use super::{BucketName, S3, emptying, is_aborted};
 use crate::arn::{Arn, partition};
 use crate::client::Aws;
+use crate::forms::key_as_set;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tags::{TagDelta, with_intent};
 use crate::{batch, owner, wait};
@@ -417,7 +418,9 @@ async fn read(s3: &S3, region: &str, target: &Target<'_>) -> Result<Found<Object
     let (head, tags) = futures::try_join!(head(s3, bucket, key), tags)?;
     let content = content::read(s3, bucket, key, &head, target.inputs).await?;
     let outputs = outputs(region, bucket, key, head.e_tag(), head.version_id());
-    Ok(Found::present(fields(bucket, key, head, content, tags), outputs))
+    let encrypted_with = key_as_set(target.inputs.get("ssekms_key_id"), head.ssekms_key_id());
+    let fields = fields(bucket, key, head, content, tags);
+    Ok(Found::present(ObjectResolved { ssekms_key_id: encrypted_with, ..fields }, outputs))
 }
 
 fn fields(

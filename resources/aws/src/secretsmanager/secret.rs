@@ -193,14 +193,15 @@ impl Manage for Secret {
         }
         if let Some(change) = &change.tags {
             let delta = TagDelta::of(change);
-            if !delta.set.is_empty() {
-                let request = secrets.tag_resource().secret_id(id).set_tags(Some(convert::to_tags(&delta.set)));
-                secrets.write_idempotent("TagResource", || request.clone().send()).await?;
-            }
+            // Those that go make room: a secret has fifty at most.
             if !delta.remove.is_empty() {
                 let request =
                     secrets.untag_resource().secret_id(id).set_tag_keys(Some(delta.remove.into_iter().collect()));
                 secrets.write_idempotent("UntagResource", || request.clone().send()).await?;
+            }
+            if !delta.set.is_empty() {
+                let request = secrets.tag_resource().secret_id(id).set_tags(Some(convert::to_tags(&delta.set)));
+                secrets.write_idempotent("TagResource", || request.clone().send()).await?;
             }
         }
         Ok(None)

@@ -170,13 +170,14 @@ async fn tags(hub: &SecurityHub, arn: &str) -> Result<TagMap, CloudError> {
 }
 
 async fn update_tags(hub: &SecurityHub, arn: &str, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = hub.tag_resource().resource_arn(arn).set_tags(Some(delta.set.into_iter().collect()));
-        hub.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: the hub has fifty at most.
     if !delta.remove.is_empty() {
         let request = hub.untag_resource().resource_arn(arn).set_tag_keys(Some(delta.remove.into_iter().collect()));
         hub.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = hub.tag_resource().resource_arn(arn).set_tags(Some(delta.set.into_iter().collect()));
+        hub.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

@@ -13,10 +13,10 @@ use phx_model::{CloudError, Input, Outputs, Resource};
 
 use super::{SecurityHub, is_off};
 use crate::arn::Arn;
-use crate::batch;
 use crate::client::Aws;
 use crate::manage::{Created, Found, Manage, Target};
 use crate::wait::{Stage, eventually, until};
+use crate::{batch, owner};
 
 /// Listings give so many at once.
 const PAGE: i32 = 100;
@@ -25,8 +25,8 @@ const UNTIL_FREE: Duration = Duration::from_secs(120);
 
 /// A standard that Security Hub checks an account against in a region.
 ///
-/// A subscription bears no mark, and a standard is enabled or it is not: one that is already is taken over, and deleting it disables the
-/// standard, whoever enabled it.
+/// A subscription bears no mark, and a standard is enabled or it is not: one that is already, as some are with Security Hub itself, is taken over. Deleting
+/// it disables the standard, whoever enabled it; the option `retain` keeps it.
 ///
 /// <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchEnableStandards.html>
 #[derive(Clone, Debug, Resource)]
@@ -149,8 +149,11 @@ impl Manage for StandardsSubscription {
         let made = subscriptions
             .iter()
             .find(|s| s.standards_arn() == Some(want.standards_arn.as_str()) && !is_going(s))
-            .and_then(|s| s.standards_subscription_arn());
-        Ok(made.map(created))
+            .and_then(|s| Some((s.standards_subscription_arn()?, s)));
+        let Some((arn, there)) = made else { return Ok(None) };
+        let there = fields(want.standards_arn.clone(), there);
+        owner::check_alike::<Self>(&format!("the standard {}", want.standards_arn), want, &there)?;
+        Ok(Some(created(arn)))
     }
 }
 
@@ -200,11 +203,11 @@ fn present(target: &Target<'_>, subscription: &sdk::StandardsSubscription) -> Fo
         let message = format!("the answer does not say of which standard {} is", target.id);
         return Found::Failed(CloudError::local(ErrorKind::Other, message));
     };
+    Found::present(fields(Arn::new(standard), subscription), created(target.id).outputs)
+}
+
+fn fields(standards_arn: Arn, subscription: &sdk::StandardsSubscription) -> StandardsSubscriptionResolved {
     let input: BTreeMap<_, _> =
         subscription.standards_input().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
-    let fields = StandardsSubscriptionResolved {
-        standards_arn: Arn::new(standard),
-        standards_input: (!input.is_empty()).then_some(input),
-    };
-    Found::present(fields, created(target.id).outputs)
+    StandardsSubscriptionResolved { standards_arn, standards_input: (!input.is_empty()).then_some(input) }
 }

@@ -23,7 +23,7 @@ use crate::arn::Arn;
 use crate::client::Aws;
 use crate::forms::{document, flag, off_is_unset, own, text};
 use crate::manage::{Created, Found, Manage, Target};
-use crate::{batch, wait};
+use crate::{batch, owner, wait};
 
 /// How long a new topic may be unknown somewhere.
 const UNTIL_KNOWN: Duration = Duration::from_secs(30);
@@ -42,7 +42,8 @@ const ATTRIBUTES: &[&str] = &[
 
 /// Somewhere that a topic's messages go.
 ///
-/// A subscription bears no mark, and an endpoint subscribes to a topic or it does not: one that is there already is taken over.
+/// A subscription bears no mark, and an endpoint subscribes to a topic or it does not: one that is there already is taken over if it is just as the
+/// program wants it, and otherwise left alone. Deleting one ends it, whoever made it; the option `retain` keeps it.
 ///
 /// <https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html>
 #[derive(Clone, Debug, Resource)]
@@ -136,7 +137,7 @@ impl Manage for Subscription {
         aws: &Aws,
         cx: &Cx,
         want: &SubscriptionResolved,
-        _intent: &IntentId,
+        intent: &IntentId,
     ) -> Result<Created<Self>, CloudError> {
         let sns = &aws.sns(cx).await?;
         let attributes: HashMap<String, String> =
@@ -148,10 +149,22 @@ impl Manage for Subscription {
             .set_endpoint(want.endpoint.clone())
             .set_attributes(Some(attributes).filter(|attributes| !attributes.is_empty()))
             .return_subscription_arn(true);
+        // To a topic that was made just now, nobody else subscribes the same.
+        let part = format!("{}/{}", want.protocol, want.endpoint.as_deref().unwrap_or_default());
+        let first = sns.is_first_in("topic", want.topic_arn.as_str(), &part);
         // Subscribing again gives the same subscription.
         let send = || sns.write_idempotent("Subscribe", || request.clone().send());
-        let answer = wait::eventually(cx, UNTIL_KNOWN, |e| e.kind == ErrorKind::NotFound, send).await?;
+        let answer = match wait::eventually(cx, UNTIL_KNOWN, |e| e.kind == ErrorKind::NotFound, send).await {
+            Err(taken) if taken.message.contains("already exists with different attributes") => {
+                let taken = CloudError { kind: ErrorKind::AlreadyExists, ..taken };
+                return Self::find(aws, cx, want, intent).await?.ok_or(taken);
+            }
+            answer => answer?,
+        };
         let arn = answer.subscription_arn.filter(|arn| arn.starts_with("arn:"));
+        if let Some(arn) = arn.as_deref().filter(|_| !first) {
+            says_no_more(sns, arn, want).await?;
+        }
         let pending = arn.is_none().then_some(true);
         Ok(created(arn, want, pending))
     }
@@ -215,8 +228,61 @@ impl Manage for Subscription {
         };
         // One that waits for its confirmation has no ARN here: subscribing again tells it.
         let arn = found.and_then(|listed| listed.subscription_arn).filter(|arn| arn.starts_with("arn:"));
-        Ok(arn.map(|arn| created(Some(arn), want, None)))
+        let Some(arn) = arn else { return Ok(None) };
+        let Some(there) = attributes_of(sns, &arn).await? else { return Ok(None) };
+        owner::check_alike::<Self>(&named(want), want, &as_wished(&there, want))?;
+        Ok(Some(created(Some(arn), want, None)))
     }
+}
+
+/// What SNS tells of a subscription by its ARN; `None` if there is none.
+async fn attributes_of(sns: &Sns, arn: &str) -> Result<Option<HashMap<String, String>>, CloudError> {
+    let request = sns.get_subscription_attributes().subscription_arn(arn);
+    match sns.read("GetSubscriptionAttributes", || request.clone().send()).await {
+        Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is there, with that which names it as the program writes it: which password an endpoint has is not told.
+fn as_wished(there: &HashMap<String, String>, want: &SubscriptionResolved) -> SubscriptionResolved {
+    let mut there = fields(there);
+    let set = want.clone();
+    (there.topic_arn, there.protocol, there.endpoint) = (set.topic_arn, set.protocol, set.endpoint);
+    let policy = set.delivery_policy.map(|policy| policy.0);
+    there.delivery_policy = own(policy.as_ref(), there.delivery_policy);
+    there
+}
+
+/// Passes if a subscription has nothing that the program did not ask for, such as a filter: then it was there before, and is somebody else's.
+async fn says_no_more(sns: &Sns, arn: &str, want: &SubscriptionResolved) -> Result<(), CloudError> {
+    let there = match attributes_of(sns, arn).await {
+        Ok(Some(there)) => there,
+        // A new one may not be known everywhere yet. It is there, whether or not it may be read.
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            tracing::debug!(%error, "whether the subscription was there before is not known");
+            return Ok(());
+        }
+    };
+    let mut there = as_wished(&there, want);
+    // What was asked for may be told a little later, and SNS itself refuses what differs.
+    macro_rules! asked_for {
+        ($($field:ident),*) => {$(
+            if want.$field.is_some() {
+                there.$field = want.$field.clone();
+            }
+        )*};
+    }
+    asked_for!(filter_policy, filter_policy_scope, raw_message_delivery, delivery_policy, redrive_policy);
+    asked_for!(subscription_role_arn, replay_policy);
+    owner::check_alike::<Subscription>(&named(want), want, &there)
+}
+
+/// The endpoint is not said: it may be a secret.
+fn named(want: &SubscriptionResolved) -> String {
+    format!("the {} subscription to {}", want.protocol, want.topic_arn)
 }
 
 fn created(arn: Option<String>, want: &SubscriptionResolved, pending: Option<bool>) -> Created<Subscription> {
@@ -296,12 +362,7 @@ async fn arn_of(sns: &Sns, id: &str) -> Result<Option<String>, CloudError> {
 }
 
 async fn is_pending(sns: &Sns, arn: &str) -> Result<bool, CloudError> {
-    let request = sns.get_subscription_attributes().subscription_arn(arn);
-    match sns.read("GetSubscriptionAttributes", || request.clone().send()).await {
-        Ok(answer) => Ok(pending(&answer.attributes.unwrap_or_default()) == Some(true)),
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
+    Ok(attributes_of(sns, arn).await?.is_none_or(|there| pending(&there) == Some(true)))
 }
 
 fn pending(attributes: &HashMap<String, String>) -> Option<bool> {

@@ -17,7 +17,7 @@ use super::Sns;
 use super::topic_attributes::{changed, fields, wished};
 use crate::arn::Arn;
 use crate::client::Aws;
-use crate::forms::{document, off_is_unset, own, text};
+use crate::forms::{document, empty_is_unset, off_is_unset, own, text};
 use crate::manage::{Created, Found, Manage, Target};
 use crate::tagged::{self, TagMap};
 use crate::tags::{TagDelta, with_intent};
@@ -45,6 +45,7 @@ pub struct Topic {
     #[field(replace, normalize = off_is_unset)]
     pub fifo_topic: Option<Input<bool>>,
     /// The sender's name in e-mails and text messages.
+    #[field(normalize = empty_is_unset)]
     pub display_name: Option<Input<String>>,
     /// Who may do what with the topic: a [`PolicyDocument`](crate::policy::PolicyDocument), or JSON. Unset, its owner may do everything.
     #[field(json, cloud_default, normalize = policy::canonical)]
@@ -156,6 +157,7 @@ impl Manage for Topic {
         match wait::eventually(cx, UNTIL_KNOWN, names_unknown, send).await {
             Ok(answer) => {
                 let arn = answer.topic_arn.ok_or_else(|| sns.unexpected("CreateTopic", "the answer names no topic"))?;
+                sns.note_made("topic", &arn);
                 Ok(created(&arn, owner))
             }
             // Made by someone else since it was looked for.
@@ -286,13 +288,14 @@ async fn list_tags(sns: &Sns, arn: &str) -> Result<TagMap, CloudError> {
 }
 
 async fn update_tags(sns: &Sns, arn: &str, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = sns.tag_resource().resource_arn(arn).set_tags(Some(to_tags(&delta.set)?));
-        sns.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: a topic has fifty at most.
     if !delta.remove.is_empty() {
         let request = sns.untag_resource().resource_arn(arn).set_tag_keys(Some(delta.remove.into_iter().collect()));
         sns.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = sns.tag_resource().resource_arn(arn).set_tags(Some(to_tags(&delta.set)?));
+        sns.write_idempotent("TagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ pub struct Queue {
     /// Whether messages are encrypted with keys of SQS's own, which they are if neither this nor a KMS key is set.
     #[field(cloud_default)]
     pub sqs_managed_sse_enabled: Option<Input<bool>>,
-    /// The KMS key that messages are encrypted with; `alias/aws/sqs` for the one that AWS manages.
+    /// The KMS key that messages are encrypted with; `alias/aws/sqs` for the one that AWS manages. Taken away, keys of SQS's own take its place.
     pub kms_master_key_id: Option<Input<Arn>>,
     /// For how many seconds SQS uses a data key again, 60 to 86400. Unset, 300.
     #[field(cloud_default)]
@@ -363,6 +363,11 @@ fn changed(want: &QueueResolved, change: &QueueChange) -> Attributes {
             set.insert(name, value.unwrap_or_else(|| none.to_owned()));
         }
     }
+    // Without its key a queue would not be encrypted at all, where one of which nothing is said has SQS's own keys.
+    let key_taken = change.kms_master_key_id.as_ref().is_some_and(|key| key.after.is_none());
+    if key_taken && want.sqs_managed_sse_enabled.is_none() {
+        set.insert(Name::SqsManagedSseEnabled, "true".to_owned());
+    }
     set
 }
 
@@ -436,13 +441,14 @@ async fn list_tags(sqs: &Sqs, url: &str) -> Result<TagMap, CloudError> {
 }
 
 async fn update_tags(sqs: &Sqs, url: &str, delta: TagDelta) -> Result<(), CloudError> {
-    if !delta.set.is_empty() {
-        let request = sqs.tag_queue().queue_url(url).set_tags(Some(delta.set.into_iter().collect()));
-        sqs.write_idempotent("TagQueue", || request.clone().send()).await?;
-    }
+    // Those that go make room: a queue has fifty at most.
     if !delta.remove.is_empty() {
         let request = sqs.untag_queue().queue_url(url).set_tag_keys(Some(delta.remove.into_iter().collect()));
         sqs.write_idempotent("UntagQueue", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let request = sqs.tag_queue().queue_url(url).set_tags(Some(delta.set.into_iter().collect()));
+        sqs.write_idempotent("TagQueue", || request.clone().send()).await?;
     }
     Ok(())
 }
@@ -486,6 +492,23 @@ mod tests {
         assert_eq!(sent, BTreeMap::from([("FifoQueue", "true"), ("DelaySeconds", "0")]));
         let off = serde_json::json!({"queue_name": "a", "fifo_queue": false, "content_based_deduplication": false});
         assert!(wished(&want(off)).is_empty());
+    }
+
+    #[test]
+    fn a_queue_whose_key_is_taken_away_has_sqs_own_keys() {
+        let taken = QueueChange {
+            kms_master_key_id: Some(FieldChange { before: Some(Arn::new("alias/app")), after: None }),
+            ..Queue::change(&BTreeMap::new()).unwrap()
+        };
+        let sent = |json: serde_json::Value| {
+            let set = changed(&want(json), &taken);
+            let mut set: Vec<String> = set.iter().map(|(name, value)| format!("{}={value}", name.as_str())).collect();
+            set.sort();
+            set
+        };
+        assert_eq!(sent(serde_json::json!({"queue_name": "a"})), ["KmsMasterKeyId=", "SqsManagedSseEnabled=true"]);
+        let off = serde_json::json!({"queue_name": "a", "sqs_managed_sse_enabled": false});
+        assert_eq!(sent(off), ["KmsMasterKeyId="]);
     }
 
     #[test]

@@ -56,11 +56,13 @@ pub struct Parameter {
     /// The value, for all to see; not of a `SecureString`.
     pub insecure_value: Option<Input<String>>,
     /// What the parameter is for.
+    #[field(normalize = forms::empty_is_unset)]
     pub description: Option<Input<String>>,
     /// The KMS key that a `SecureString` is encrypted with. Unset, it is `alias/aws/ssm`.
     #[field(cloud_default)]
     pub key_id: Option<Input<Arn>>,
     /// The regular expression that values must match.
+    #[field(normalize = forms::empty_is_unset)]
     pub allowed_pattern: Option<Input<String>>,
     /// `Standard`, `Advanced` or `Intelligent-Tiering`. AWS's default is the account's setting. An advanced parameter cannot become a standard
     /// one.
@@ -269,15 +271,17 @@ where
 
 async fn update_tags(ssm: &Ssm, id: &str, delta: &TagDelta) -> Result<(), CloudError> {
     let kind = ResourceTypeForTagging::Parameter;
-    if !delta.set.is_empty() {
-        let tags = to_tags(&delta.set)?;
-        let request = ssm.add_tags_to_resource().resource_type(kind.clone()).resource_id(id).set_tags(Some(tags));
-        ssm.write_idempotent("AddTagsToResource", || request.clone().send()).await?;
-    }
+    // Those that go make room: a parameter has fifty at most.
     if !delta.remove.is_empty() {
         let keys = delta.remove.iter().cloned().collect();
-        let request = ssm.remove_tags_from_resource().resource_type(kind).resource_id(id).set_tag_keys(Some(keys));
+        let request = ssm.remove_tags_from_resource().resource_type(kind.clone()).resource_id(id);
+        let request = request.set_tag_keys(Some(keys));
         ssm.write_idempotent("RemoveTagsFromResource", || request.clone().send()).await?;
+    }
+    if !delta.set.is_empty() {
+        let tags = to_tags(&delta.set)?;
+        let request = ssm.add_tags_to_resource().resource_type(kind).resource_id(id).set_tags(Some(tags));
+        ssm.write_idempotent("AddTagsToResource", || request.clone().send()).await?;
     }
     Ok(())
 }

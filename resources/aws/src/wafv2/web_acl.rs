@@ -357,16 +357,17 @@ async fn tags(waf: &Waf, arn: &str) -> Result<TagMap, CloudError> {
 }
 
 async fn update_tags(waf: &Waf, arn: &str, delta: TagDelta) -> Result<(), CloudError> {
+    // What is taken away goes first: a web ACL has fifty tags at most.
+    if !delta.remove.is_empty() {
+        let request = waf.untag_resource().resource_arn(arn).set_tag_keys(Some(delta.remove.into_iter().collect()));
+        waf.write_idempotent("UntagResource", || request.clone().send()).await?;
+    }
     if !delta.set.is_empty() {
         let tag = |(key, value): (String, String)| sdk::Tag::builder().key(key).value(value).build();
         let tags: Result<_, _> = delta.set.into_iter().map(tag).collect();
         let tags = tags.map_err(|e| CloudError::local(ErrorKind::Invalid, e.to_string()))?;
         let request = waf.tag_resource().resource_arn(arn).set_tags(Some(tags));
         waf.write_idempotent("TagResource", || request.clone().send()).await?;
-    }
-    if !delta.remove.is_empty() {
-        let request = waf.untag_resource().resource_arn(arn).set_tag_keys(Some(delta.remove.into_iter().collect()));
-        waf.write_idempotent("UntagResource", || request.clone().send()).await?;
     }
     Ok(())
 }

@@ -179,6 +179,31 @@ async fn what_emulators_do_not_tell_of_groups() {
 }
 
 #[tokio::test]
+async fn overrides_that_are_taken_away_are_sent_as_none() {
+    let inside = "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification><LaunchTemplateId>lt-1</LaunchTemplateId>\
+         <LaunchTemplateName>n</LaunchTemplateName><Version>1</Version></LaunchTemplateSpecification><Overrides><member>\
+         <InstanceType>t3.micro</InstanceType></member></Overrides></LaunchTemplate></MixedInstancesPolicy>";
+    let bench = kit::scripted(move |request, _| match request.operation.as_str() {
+        "DescribeAutoScalingGroups" => groups(&group("g", inside)),
+        _ => Answer::Query(String::new()),
+    });
+    let with = |template: Value| json!({"auto_scaling_group_name": "g", "min_size": 0, "max_size": 1, "mixed_instances_policy": {"launch_template": template}});
+    let specification = json!({"launch_template_id": "lt-1", "version": "1"});
+    let have = json!({"launch_template_specification": specification, "overrides": [{"instance_type": "t3.micro"}]});
+    let other = json!({"launch_template_specification": specification});
+    bench.update(GROUP, "g", &with(have), &with(other)).await;
+    let update = bench.requests().into_iter().find(|r| r.operation == "UpdateAutoScalingGroup").unwrap().body;
+    assert_eq!(update["MixedInstancesPolicy.LaunchTemplate.Overrides"], "");
+}
+
+#[test]
+fn a_group_made_like_an_instance_stays_when_it_gets_a_template() {
+    use phx_model::Resource;
+    let schema = phx_aws::autoscaling::Group::schema();
+    assert!(schema.field("instance_id").is_some_and(|field| field.cloud_default));
+}
+
+#[tokio::test]
 async fn hooks_are_put_and_those_that_are_not_wanted_are_deleted() {
     let hook = |name: &str, seconds: u32| {
         format!(

@@ -1,7 +1,7 @@
 //! Budgets: changes, notifications, subscribers and tags, which no emulator serves.
 
 use phx_model::ValueMap;
-use phx_model::driver::Read;
+use phx_model::driver::{Delta, Read};
 use phx_model::error::ErrorKind;
 use serde_json::{Value as Json, json};
 
@@ -163,4 +163,35 @@ async fn what_is_gone_is_gone() {
         _ => Answer::Json(json!({"Budgets": []})),
     });
     bench.deleted(TYPE, "b1", &want()).await;
+}
+
+#[tokio::test]
+async fn what_the_program_never_set_of_a_budget_stays() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "DescribeBudget" => {
+            let mut budget = budget("b1");
+            budget["AutoAdjustData"] = json!({"AutoAdjustType": "FORECAST"});
+            Answer::Json(json!({"Budget": budget}))
+        }
+        _ => answer(request),
+    });
+    let want = fields(json!({"budget_name": "b1", "budget_type": "COST", "time_unit": "MONTHLY",
+        "cost_types": {"include_tax": false}}));
+    let change = Delta { before: phx_model::Value::Null, after: want["cost_types"].clone() };
+    bench.driver(TYPE).update(&bench.cx, "b1", &want, &[("cost_types".to_owned(), change)].into()).await.unwrap();
+    let update = sent(&bench, "UpdateBudget").remove(0)["NewBudget"].clone();
+    assert_eq!(update["CostTypes"], json!({"IncludeTax": false, "UseBlended": false}));
+    // A limit would end that AWS sets it by itself.
+    assert_eq!(update["AutoAdjustData"]["AutoAdjustType"], "FORECAST");
+    assert!(update.get("BudgetLimit").is_none(), "{update}");
+}
+
+#[tokio::test]
+async fn a_budget_whose_notifications_are_gone_is_read() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "DescribeNotificationsForBudget" => Answer::JsonError(400, "NotFoundException"),
+        _ => answer(request),
+    });
+    let Read::Present(seen) = bench.read(TYPE, &[("b1", &fields(want()))]).await.remove(0) else { panic!() };
+    assert!(!seen.fields.contains_key("notifications_with_subscribers"));
 }

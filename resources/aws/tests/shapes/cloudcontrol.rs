@@ -196,6 +196,28 @@ async fn what_aws_never_tells_is_said_again_unless_it_cannot_be() {
 }
 
 #[tokio::test]
+async fn what_is_said_again_is_not_left_out_because_aws_finds_fault_with_it() {
+    let bench = scripted(|request: &Request, _| match request.operation.as_str() {
+        "GetResource" => properties(&there()),
+        _ => progress(
+            "UPDATE",
+            "FAILED",
+            json!({"ErrorCode": "InvalidRequest", "StatusMessage": "Model validation failed (#/properties/Password: too short)"}),
+        ),
+    });
+    let mut have = want();
+    have["desired_state"]["Password"] = json!("s");
+    let mut wanted = have.clone();
+    wanted["desired_state"]["VersioningConfiguration"]["Status"] = json!("Suspended");
+    let change = Delta { before: have["desired_state"].clone().into(), after: wanted["desired_state"].clone().into() };
+    let change = [("desired_state".to_owned(), change)].into();
+    let driver = bench.driver(TYPE);
+    let error = driver.update(&bench.cx, "AWS::S3::Bucket/logs", &fields(wanted), &change).await.unwrap_err();
+    assert!(error.message.contains("too short"), "{error}");
+    assert_eq!(sent(&bench, "UpdateResource").len(), 1, "without its password the object would lose it");
+}
+
+#[tokio::test]
 async fn a_change_that_is_there_already_takes_no_request() {
     let bench = scripted(|_, _| properties(&there()));
     let change = Delta { before: json!({}).into(), after: want()["desired_state"].clone().into() };
@@ -323,6 +345,7 @@ async fn a_name_that_is_taken_is_an_error() {
     let driver = bench.driver(TYPE);
     let error = driver.create(&bench.cx, &fields(want()), &intent(1)).await.unwrap_err();
     assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::AlreadyExists, Some("AlreadyExists")));
+    assert_eq!(error.request_id.as_deref(), Some("r-1"));
     assert!(error.hint.as_ref().unwrap().contains("delete_before_replace"), "{error:?}");
     let error = driver.find(&bench.cx, &fields(want()), &intent(1)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::AlreadyExists);

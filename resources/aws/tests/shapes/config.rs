@@ -277,3 +277,26 @@ async fn rules_are_listed_page_by_page() {
     let calls = hundred(&bench, RULE, "r", &set).await;
     assert!(calls <= 5, "{calls} calls");
 }
+
+#[tokio::test]
+async fn another_rule_is_not_evaluated_as_the_one_before_was() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "DescribeConfigRules" => {
+            let mut there = rule("mine");
+            there["Source"] = json!({"Owner": "AWS", "SourceIdentifier": "ACCESS_KEYS_ROTATED"});
+            there["MaximumExecutionFrequency"] = json!("TwentyFour_Hours");
+            Answer::Json(json!({"ConfigRules": [there]}))
+        }
+        _ => Answer::Json(json!({})),
+    });
+    for (identifier, kept) in [("S3_BUCKET_VERSIONING_ENABLED", false), ("ACCESS_KEYS_ROTATED", true)] {
+        let source = json!({"owner": "AWS", "source_identifier": identifier});
+        let want = fields(json!({"config_rule_name": "mine", "description": "d", "source": source}));
+        let change = ["source", "description"]
+            .map(|field| (field.to_owned(), Delta { before: phx_model::Value::Null, after: want[field].clone() }));
+        bench.driver(RULE).update(&bench.cx, "mine", &want, &change.into()).await.unwrap();
+        let put = sent(&bench, "PutConfigRule").pop().unwrap();
+        // A rule that is evaluated when something changes has no frequency, and AWS refuses one.
+        assert_eq!(put["ConfigRule"].get("MaximumExecutionFrequency").is_some(), kept, "{put}");
+    }
+}

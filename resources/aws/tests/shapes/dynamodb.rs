@@ -326,3 +326,84 @@ async fn copies_that_the_program_never_named_stay() {
     assert!(error.message.contains("does not name, in eu-west-1"), "{error:?}");
     assert_eq!(updates(bench.requests()).len(), 1);
 }
+
+/// A table with an index by another attribute.
+fn indexed(kind: &str, there: bool) -> Value {
+    let mut by = index("by", "ACTIVE");
+    by["KeySchema"] = json!([{"AttributeName": "at", "KeyType": "HASH"}]);
+    let indexes = if there { vec![by] } else { vec![] };
+    let attributes =
+        json!([{"AttributeName": "id", "AttributeType": "S"}, {"AttributeName": "at", "AttributeType": kind}]);
+    table("t", json!({"AttributeDefinitions": attributes, "GlobalSecondaryIndexes": indexes}))
+}
+
+#[tokio::test]
+async fn an_index_by_an_attribute_that_gets_another_type_is_made_anew() {
+    let state = Arc::new(AtomicUsize::new(0));
+    let bench = scripted(move |request, _| match request.operation.as_str() {
+        "UpdateTable" => {
+            state.fetch_add(1, Ordering::SeqCst);
+            Answer::Json(json!({"TableDescription": table("t", json!({}))}))
+        }
+        _ => Answer::Json(json!({"Table": match state.load(Ordering::SeqCst) {
+            0 => indexed("S", true),
+            1 => table("t", json!({})),
+            _ => indexed("N", true),
+        }})),
+    });
+    let mut by = wished("by");
+    by["key_schema"] = json!([{"attribute_name": "at", "key_type": "HASH"}]);
+    let want = |kind: &str| {
+        want(json!({"global_secondary_indexes": [by], "attribute_definitions":
+            [{"attribute_name": "id", "attribute_type": "S"}, {"attribute_name": "at", "attribute_type": kind}]}))
+    };
+    bench.update(TABLE, "t", &want("S"), &want("N")).await;
+    let asked: Vec<Value> = updates(bench.requests());
+    assert_eq!(asked.len(), 2, "{asked:#?}");
+    assert_eq!(asked[0]["GlobalSecondaryIndexUpdates"], json!([{"Delete": {"IndexName": "by"}}]));
+    assert_eq!(asked[1]["GlobalSecondaryIndexUpdates"][0]["Create"]["IndexName"], "by");
+    assert_eq!(asked[1]["AttributeDefinitions"][1]["AttributeType"], "N");
+    bench.settled(TABLE, "t", &want("N")).await;
+}
+
+#[tokio::test]
+async fn an_index_that_the_program_never_named_is_not_made_anew() {
+    let bench = scripted(|_, _| Answer::Json(json!({"Table": indexed("S", true)})));
+    let retyped = fields(want(json!({"attribute_definitions":
+        [{"attribute_name": "id", "attribute_type": "S"}, {"attribute_name": "at", "attribute_type": "N"}]})));
+    let delta =
+        phx_model::driver::Delta { before: phx_model::Value::Null, after: retyped["attribute_definitions"].clone() };
+    let change = [("attribute_definitions".to_owned(), delta)];
+    let error = bench.driver(TABLE).update(&bench.cx, "t", &retyped, &change.into()).await.unwrap_err();
+    assert!(
+        error.kind == ErrorKind::Invalid && error.message.contains("at is a part of the key of the index by"),
+        "{error:?}"
+    );
+    assert!(updates(bench.requests()).is_empty());
+}
+
+#[tokio::test]
+async fn what_a_lost_call_has_changed_is_not_changed_again() {
+    let key = "arn:aws:kms:us-west-2:123456789012:key/k";
+    let bench = scripted(move |_, _| {
+        let there = json!({"BillingModeSummary": {"BillingMode": "PROVISIONED"},
+            "ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+            "SSEDescription": {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}});
+        Answer::Json(json!({"Table": table("t", there)}))
+    });
+    let set = json!({"billing_mode": "PROVISIONED", "sse_specification": {"enabled": true, "kms_master_key_id": key},
+        "provisioned_throughput": {"read_capacity_units": 5, "write_capacity_units": 5}});
+    let want = fields(want(set));
+    let change = ["billing_mode", "provisioned_throughput", "sse_specification"].map(|field| {
+        let delta = phx_model::driver::Delta { before: phx_model::Value::Null, after: want[field].clone() };
+        (field.to_owned(), delta)
+    });
+    bench.driver(TABLE).update(&bench.cx, "t", &want, &change.into()).await.unwrap();
+    assert!(updates(bench.requests()).is_empty(), "{:?}", bench.operations());
+
+    // Nor is a key that was named by an alias another one.
+    let alias = json!({"enabled": true, "kms_master_key_id": "alias/app"});
+    let mut by_alias = json!({"table_name": "t", "sse_specification": alias});
+    by_alias["key_schema"] = json!([{"attribute_name": "id", "key_type": "HASH"}]);
+    bench.settled(TABLE, "t", &by_alias).await;
+}

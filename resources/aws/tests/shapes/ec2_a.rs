@@ -511,6 +511,247 @@ async fn an_ipv6_range_on_its_way_in_is_not_asked_for_again() {
     assert_eq!(bench.operations(), ["DescribeVpcs", "DescribeVpcs"]);
 }
 
+/// The requests that change something.
+fn changing(bench: &Bench) -> Vec<Request> {
+    bench.requests().into_iter().filter(|request| !request.operation.starts_with("Describe")).collect()
+}
+
+#[tokio::test]
+async fn a_vpcs_ipv6_range_is_exchanged_in_place_and_others_stay() {
+    let step = AtomicUsize::new(0);
+    let bench = scripted(move |request, _| {
+        match request.operation.as_str() {
+            "DisassociateVpcCidrBlock" => step.store(1, Ordering::Relaxed),
+            "AssociateVpcCidrBlock" => step.store(2, Ordering::Relaxed),
+            _ => {
+                let own = match step.load(Ordering::Relaxed) {
+                    0 => ["2001:db8:9::/56", "associated", "ipv6pool-ec2-1"],
+                    1 => ["2001:db8:9::/56", "disassociated", "ipv6pool-ec2-1"],
+                    _ => ["2001:db8:a::/56", "associated", "ipv6pool-ec2-1"],
+                };
+                return xml(request, &vpc(&[["2001:db8:1::/56", "associated", "Amazon"], own]));
+            }
+        }
+        xml(request, "<return>true</return>")
+    });
+    let with =
+        |range: &str| json!({"cidr_block": "10.0.0.0/16", "ipv6_pool": "ipv6pool-ec2-1", "ipv6_cidr_block": range});
+    let (old, new) = (with("2001:db8:9::/56"), with("2001:db8:a::/56"));
+    bench.update("aws:ec2:Vpc", "vpc-1", &old, &new).await;
+    bench.settled("aws:ec2:Vpc", "vpc-1", &new).await;
+    let changes = changing(&bench);
+    assert_eq!(
+        changes.iter().map(|r| r.operation.as_str()).collect::<Vec<_>>(),
+        ["DisassociateVpcCidrBlock", "AssociateVpcCidrBlock"]
+    );
+    assert_eq!(parameter(&changes[0], "AssociationId"), "of-ipv6pool-ec2-1");
+    assert_eq!(parameter(&changes[1], "Ipv6CidrBlock"), "2001:db8:a::/56");
+    assert_eq!(parameter(&changes[1], "Ipv6Pool"), "ipv6pool-ec2-1");
+    // Where the program's is not there any more, somebody else's is not told in its place: it would have to go.
+    let gone = bench.read("aws:ec2:Vpc", &[("vpc-1", &fields(old))]).await.remove(0);
+    assert_eq!(observed(gone).fields.get("ipv6_cidr_block"), None);
+}
+
+#[tokio::test]
+async fn a_vpcs_range_of_an_ipam_pool_comes_and_goes_with_the_pool() {
+    let there = AtomicUsize::new(0);
+    let bench = scripted(move |request, _| {
+        match request.operation.as_str() {
+            "AssociateVpcCidrBlock" => there.store(1, Ordering::Relaxed),
+            "DisassociateVpcCidrBlock" => there.store(0, Ordering::Relaxed),
+            _ => {
+                let mut all = vec![["2001:db8:1::/56", "associated", "Amazon"]];
+                if there.load(Ordering::Relaxed) == 1 {
+                    all.push(["2001:db8:9::/52", "associated", "IPAM Managed"]);
+                }
+                return xml(request, &vpc(&all));
+            }
+        }
+        xml(request, "<return>true</return>")
+    });
+    let driver = bench.driver("aws:ec2:Vpc");
+    let plain = json!({"cidr_block": "10.0.0.0/16"});
+    let pooled = json!({"cidr_block": "10.0.0.0/16", "ipv6_ipam_pool_id": "ipam-pool-1", "ipv6_netmask_length": 52});
+    let change = |before: serde_json::Value, after: serde_json::Value| {
+        let delta = phx_model::driver::Delta { before: Value::from(before), after: Value::from(after) };
+        [("ipv6_ipam_pool_id".to_owned(), delta)].into()
+    };
+    // Twice, as after a lost answer: the second time it is there.
+    for _ in 0..2 {
+        let comes = change(json!(null), json!("ipam-pool-1"));
+        driver.update(&bench.cx, "vpc-1", &fields(pooled.clone()), &comes).await.unwrap();
+    }
+    driver.update(&bench.cx, "vpc-1", &fields(plain), &change(json!("ipam-pool-1"), json!(null))).await.unwrap();
+    let changes = changing(&bench);
+    assert_eq!(
+        changes.iter().map(|r| r.operation.as_str()).collect::<Vec<_>>(),
+        ["AssociateVpcCidrBlock", "DisassociateVpcCidrBlock"]
+    );
+    assert_eq!(parameter(&changes[0], "Ipv6IpamPoolId"), "ipam-pool-1");
+    assert_eq!(parameter(&changes[0], "Ipv6NetmaskLength"), "52");
+    assert_eq!(parameter(&changes[1], "AssociationId"), "of-IPAM Managed");
+    // Of which pool a range is, AWS does not tell.
+    let calls = bench.operations().len();
+    let exchange = change(json!("ipam-pool-1"), json!("ipam-pool-2"));
+    let refused = driver.update(&bench.cx, "vpc-1", &fields(pooled), &exchange).await.unwrap_err();
+    assert_eq!((refused.kind, bench.operations().len()), (ErrorKind::Invalid, calls));
+}
+
+#[tokio::test]
+async fn a_dedicated_vpc_becomes_a_default_one_in_place_and_not_the_other_way_round() {
+    let of = |tenancy: &'static str| {
+        scripted(move |request, _| match request.operation.as_str() {
+            "DescribeVpcs" => {
+                let vpc = format!(
+                    "<vpcId>vpc-1</vpcId><cidrBlock>10.0.0.0/16</cidrBlock><instanceTenancy>{tenancy}</instanceTenancy>"
+                );
+                xml(request, &format!("<vpcSet><item>{vpc}</item></vpcSet>"))
+            }
+            _ => xml(request, "<return>true</return>"),
+        })
+    };
+    let with = |tenancy: &str| json!({"cidr_block": "10.0.0.0/16", "instance_tenancy": tenancy});
+    let bench = of("dedicated");
+    bench.update("aws:ec2:Vpc", "vpc-1", &with("dedicated"), &with("default")).await;
+    let changes = changing(&bench);
+    assert_eq!(changes.iter().map(|r| r.operation.as_str()).collect::<Vec<_>>(), ["ModifyVpcTenancy"]);
+    assert_eq!(parameter(&changes[0], "InstanceTenancy"), "default");
+
+    let bench = of("default");
+    let change = |after: &str| {
+        let delta = phx_model::driver::Delta { before: Value::Null, after: Value::String(after.into()) };
+        [("instance_tenancy".to_owned(), delta)].into()
+    };
+    let driver = bench.driver("aws:ec2:Vpc");
+    // What it is already is no change.
+    driver.update(&bench.cx, "vpc-1", &fields(with("default")), &change("default")).await.unwrap();
+    let refused =
+        driver.update(&bench.cx, "vpc-1", &fields(with("dedicated")), &change("dedicated")).await.unwrap_err();
+    assert!(refused.kind == ErrorKind::Invalid && refused.hint.unwrap().contains("--replace"));
+    assert!(changing(&bench).is_empty());
+}
+
+#[tokio::test]
+async fn what_is_about_a_subnets_ipv6_range_is_switched_off_before_it_goes() {
+    let there = AtomicUsize::new(1);
+    let bench = scripted(move |request, _| {
+        match request.operation.as_str() {
+            "DisassociateSubnetCidrBlock" => there.store(0, Ordering::Relaxed),
+            "DescribeSubnets" => {
+                let range = "<item><associationId>a-1</associationId><ipv6CidrBlock>2001:db8:1:1::/64</ipv6CidrBlock>\
+                    <ipv6CidrBlockState><state>associated</state></ipv6CidrBlockState></item>";
+                let ranges = if there.load(Ordering::Relaxed) == 1 { range } else { "" };
+                let subnet = "<subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId><cidrBlock>10.0.0.0/24</cidrBlock>";
+                let set = format!("<ipv6CidrBlockAssociationSet>{ranges}</ipv6CidrBlockAssociationSet>");
+                return xml(request, &format!("<subnetSet><item>{subnet}{set}</item></subnetSet>"));
+            }
+            _ => {}
+        }
+        xml(request, "<return>true</return>")
+    });
+    let delta = |before: serde_json::Value, after: serde_json::Value| phx_model::driver::Delta {
+        before: Value::from(before),
+        after: Value::from(after),
+    };
+    let off = || delta(json!(true), json!(false));
+    let change = [
+        ("ipv6_ipam_pool_id".to_owned(), delta(json!("ipam-pool-1"), json!(null))),
+        ("assign_ipv6_address_on_creation".to_owned(), off()),
+        ("map_public_ip_on_launch".to_owned(), off()),
+    ];
+    let want = fields(json!({"vpc_id": "vpc-1", "cidr_block": "10.0.0.0/24"}));
+    bench.driver("aws:ec2:Subnet").update(&bench.cx, "subnet-1", &want, &change.into()).await.unwrap();
+    let changes = changing(&bench);
+    assert_eq!(
+        changes.iter().map(|r| r.operation.as_str()).collect::<Vec<_>>(),
+        ["ModifySubnetAttribute", "DisassociateSubnetCidrBlock", "ModifySubnetAttribute"]
+    );
+    assert_eq!(parameter(&changes[0], "AssignIpv6AddressOnCreation.Value"), "false");
+    assert_eq!(parameter(&changes[1], "AssociationId"), "a-1");
+    assert_eq!(parameter(&changes[2], "MapPublicIpOnLaunch.Value"), "false");
+    // The length of a range that is of no pool of the program's says nothing.
+    let length = [("ipv6_netmask_length".to_owned(), delta(json!(64), json!(null)))];
+    bench.driver("aws:ec2:Subnet").update(&bench.cx, "subnet-1", &want, &length.into()).await.unwrap();
+    assert_eq!(changing(&bench).len(), 3);
+}
+
+#[tokio::test]
+async fn another_route_table_takes_the_place_of_the_old_one_at_once() {
+    let name = "aws:ec2:RouteTableAssociation";
+    let replaced = AtomicUsize::new(0);
+    let bench = scripted(move |request, _| match request.operation.as_str() {
+        "ReplaceRouteTableAssociation" => {
+            replaced.store(1, Ordering::Relaxed);
+            xml(request, "<newAssociationId>rtbassoc-2</newAssociationId>")
+        }
+        "DisassociateRouteTable" if parameter(request, "AssociationId") == "rtbassoc-1" => {
+            Answer::XmlError(400, "InvalidAssociationID.NotFound")
+        }
+        "DescribeRouteTables" => {
+            let was = replaced.load(Ordering::Relaxed) == 0;
+            let (id, table) = if was { ("rtbassoc-1", "rtb-1") } else { ("rtbassoc-2", "rtb-2") };
+            let asked = parameter(request, "Filter.1.Value.1");
+            if asked.starts_with("rtbassoc-") && asked != id {
+                return xml(request, "<routeTableSet/>");
+            }
+            let association = format!(
+                "<routeTableAssociationId>{id}</routeTableAssociationId><routeTableId>{table}</routeTableId>\
+                 <subnetId>subnet-1</subnetId><main>false</main>"
+            );
+            let table = format!(
+                "<routeTableId>{table}</routeTableId><associationSet><item>{association}</item></associationSet>"
+            );
+            xml(request, &format!("<routeTableSet><item>{table}</item></routeTableSet>"))
+        }
+        _ => xml(request, "<return>true</return>"),
+    });
+    let with = |table: &str| json!({"route_table_id": table, "subnet_id": "subnet-1"});
+    bench.update(name, "rtbassoc-1", &with("rtb-1"), &with("rtb-2")).await;
+    // It is the same one, under another id.
+    let there = bench.settled(name, "rtbassoc-1", &with("rtb-2")).await;
+    assert_eq!(there.outputs["id"].as_str(), Some("rtbassoc-2"));
+    // A table that is not the one that was set last is somebody else's doing.
+    let other = fields(with("rtb-9"));
+    assert!(gone(&bench.read(name, &[("rtbassoc-1", &other)]).await[0]));
+    // Again, as after a lost answer.
+    let delta =
+        phx_model::driver::Delta { before: Value::String("rtb-1".into()), after: Value::String("rtb-2".into()) };
+    let change = [("route_table_id".to_owned(), delta)].into();
+    bench.driver(name).update(&bench.cx, "rtbassoc-1", &fields(with("rtb-2")), &change).await.unwrap();
+    bench.driver(name).delete(&bench.cx, "rtbassoc-1", &fields(with("rtb-2"))).await.unwrap();
+    let changes = changing(&bench);
+    assert_eq!(
+        changes.iter().map(|r| r.operation.as_str()).collect::<Vec<_>>(),
+        ["ReplaceRouteTableAssociation", "DisassociateRouteTable", "DisassociateRouteTable"]
+    );
+    assert_eq!(parameter(&changes[0], "AssociationId"), "rtbassoc-1");
+    assert_eq!(parameter(&changes[0], "RouteTableId"), "rtb-2");
+    assert_eq!(parameter(&changes[2], "AssociationId"), "rtbassoc-2");
+}
+
+#[tokio::test]
+async fn tags_go_before_others_come() {
+    // An object has fifty tags at most.
+    let bench = scripted(|request, _| xml(request, "<return>true</return>"));
+    let delta = phx_model::driver::Delta {
+        before: Value::from(json!({"a": "1", "b": "1"})),
+        after: Value::from(json!({"b": "2", "c": "1"})),
+    };
+    let change = [("tags".to_owned(), delta)].into();
+    let want = fields(json!({"vpc_id": "vpc-1", "tags": {"b": "2", "c": "1"}}));
+    bench.driver("aws:ec2:RouteTable").update(&bench.cx, "rtb-1", &want, &change).await.unwrap();
+    assert_eq!(bench.operations(), ["DeleteTags", "CreateTags"]);
+    assert_eq!(parameter(&bench.requests()[0], "Tag.1.Key"), "a");
+}
+
+#[test]
+fn what_a_vpc_has_one_of_is_deleted_before_another_is_made() {
+    use phx_aws::ec2::{EgressOnlyInternetGateway, VpcEndpoint};
+    use phx_model::Resource;
+    assert_eq!(EgressOnlyInternetGateway::schema().unique, ["vpc_id"]);
+    assert!(VpcEndpoint::schema().unique.starts_with(&["vpc_id", "service_name", "vpc_endpoint_type"]));
+}
+
 #[tokio::test]
 async fn the_switch_of_a_subnets_own_pool_goes_with_the_pool() {
     let bench = scripted(|request, _| xml(request, "<return>true</return>"));

@@ -220,6 +220,20 @@ async fn a_volumes_key_may_be_named_by_its_alias_or_its_id() {
     assert_eq!(seen.fields["kms_key_id"].as_str(), Some(KEY));
 }
 
+#[tokio::test]
+async fn a_volume_that_the_account_encrypts_is_no_other_volume() {
+    let bench = scripted(|request, _| {
+        let volume = volume("vol-1", "available", 8, "");
+        xml(request, &format!("<volumeSet><item>{volume}<encrypted>true</encrypted></item></volumeSet>"))
+    });
+    bench.settled(VOLUME, "vol-1", &json!({"size": 8, "encrypted": false})).await;
+    // Where nobody said anything, it is told as it is.
+    let Read::Present(seen) = bench.read(VOLUME, &[("vol-1", &ValueMap::new())]).await.remove(0) else {
+        panic!("it is not there")
+    };
+    assert_eq!(seen.fields["encrypted"], Value::Bool(true));
+}
+
 const ATTACHMENT: &str = "aws:ec2:VolumeAttachment";
 
 #[tokio::test]

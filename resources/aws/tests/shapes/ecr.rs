@@ -118,3 +118,18 @@ async fn images_hold_a_repository_unless_they_may_go_too() {
     let forced = fields(json!({"repository_name": "repo-0", "force_delete": true}));
     driver.delete(&bench.cx, "repo-0", &forced).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_key_that_was_named_by_an_alias_is_no_other_one() {
+    let key = "arn:aws:kms:us-west-2:123456789012:key/1a2b";
+    let bench = scripted(move |_, _| {
+        let mut there = shown("repo-0");
+        there["encryptionConfiguration"] = json!({"encryptionType": "KMS", "kmsKey": key});
+        Answer::Json(json!({"repositories": [there]}))
+    });
+    for named in ["arn:aws:kms:us-west-2:123456789012:alias/images", "alias/images", "1a2b", key] {
+        let encryption = json!({"encryption_type": "KMS", "kms_key": named});
+        let want = json!({"repository_name": "repo-0", "encryption_configuration": encryption});
+        bench.settled(REPOSITORY, "repo-0", &want).await;
+    }
+}

@@ -581,6 +581,9 @@ async fn a_node_group_that_does_not_work_says_why() {
         let bench = scripted(move |_, _| told_group(shown_group(status, health.clone())));
         let error = bench.create("aws:eks:NodeGroup", &group(json!({})), 1).await.unwrap_err();
         assert!(error.message.ends_with("NodeCreationFailure: nodes do not join (i-1)"), "{error}");
+        // What could not be made is made anew; what is not well may recover.
+        let anew = error.hint.as_deref().is_some_and(|hint| hint.contains("--replace"));
+        assert_eq!(anew, status == "CREATE_FAILED", "{error}");
     }
 }
 

@@ -222,3 +222,40 @@ async fn what_the_program_never_set_is_not_taken_away() {
     let sent = put("PutTargets")["Targets"][0].clone();
     assert_eq!((&sent["InputPath"], &sent["RetryPolicy"]), (&json!("$.detail"), &json!({"MaximumRetryAttempts": 3})));
 }
+
+#[tokio::test]
+async fn targets_that_are_gone_are_in_a_rules_way_for_a_while_and_those_that_are_there_for_good() {
+    const HELD: Answer =
+        Answer::JsonErrorSaying(400, "ValidationException", "Rule can't be deleted since it has targets.");
+    let bench = kit::scripted(|request, n| match request.operation.as_str() {
+        "DeleteRule" if n < 4 => HELD,
+        _ => Answer::Json(json!({"Targets": []})),
+    });
+    bench.driver(RULE).delete(&bench.cx, "r", &kit::fields(json!({"name": "r"}))).await.unwrap();
+    assert_eq!(bench.operations().iter().filter(|o| *o == "DeleteRule").count(), 3);
+
+    let bench = kit::scripted(|request, _| match request.operation.as_str() {
+        "DeleteRule" => HELD,
+        _ => Answer::Json(json!({"Targets": [{"Id": "theirs", "Arn": "arn:aws:x"}]})),
+    });
+    let error = bench.driver(RULE).delete(&bench.cx, "r", &kit::fields(json!({"name": "r"}))).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::InUse);
+    assert!(error.hint.is_some_and(|hint| hint.contains("the targets theirs")));
+    assert_eq!(bench.operations(), ["DeleteRule", "ListTargetsByRule"]);
+}
+
+#[tokio::test]
+async fn a_rules_new_role_may_not_be_known_yet() {
+    let bench = kit::scripted(|request, n| match request.operation.as_str() {
+        "PutRule" if n < 3 => Answer::JsonErrorSaying(
+            400,
+            "ValidationException",
+            "Provided role 'arn:aws:iam::1:role/r' cannot be assumed by principal 'events.amazonaws.com'.",
+        ),
+        "PutRule" => Answer::Json(json!({"RuleArn": arn("", "r")})),
+        _ => Answer::JsonError(400, "ResourceNotFoundException"),
+    });
+    let want = json!({"name": "r", "schedule_expression": "rate(1 day)", "role_arn": "arn:aws:iam::1:role/r"});
+    bench.create(RULE, &want, 1).await.unwrap();
+    assert_eq!(bench.operations().iter().filter(|o| *o == "PutRule").count(), 3);
+}

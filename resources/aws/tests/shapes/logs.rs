@@ -56,6 +56,17 @@ async fn a_hundred_metric_filters_take_two_calls() {
 }
 
 #[tokio::test]
+async fn a_listing_that_does_not_end_hides_no_filter() {
+    let bench = kit::scripted(|request, _| match request.body["logGroupName"].as_str() {
+        Some(group) => Answer::Json(json!({"metricFilters": [metric_filter(group, "f")]})),
+        None => Answer::Json(json!({"metricFilters": [metric_filter("g0", "f")], "nextToken": "same"})),
+    });
+    let ids: Vec<String> = (0..4).map(|n| format!("g{n}:f")).collect();
+    let reads = read_many(&bench, METRIC, &ids).await;
+    assert!(reads.iter().all(|r| matches!(r, Read::Present(_))), "{reads:?}");
+}
+
+#[tokio::test]
 async fn where_others_own_many_filters_groups_are_asked_one_by_one() {
     let bench = kit::scripted(|request, n| match request.body["logGroupName"].as_str() {
         Some("g3") => Answer::JsonError(400, "ResourceNotFoundException"),
@@ -221,4 +232,21 @@ async fn what_the_program_never_set_of_a_filter_is_not_taken_away() {
     let put = bench.requests().into_iter().find(|r| r.operation == "PutMetricFilter").unwrap().body;
     assert_eq!((put["fieldSelectionCriteria"].as_str(), put["filterPattern"].as_str()), (Some("theirs"), Some("WARN")));
     assert_eq!(put["metricTransformations"][0]["unit"], "Bytes");
+}
+
+#[tokio::test]
+async fn a_filters_new_role_may_not_be_known_yet() {
+    let bench = kit::scripted(|request, n| match request.operation.as_str() {
+        "PutSubscriptionFilter" if n < 3 => Answer::JsonErrorSaying(
+            400,
+            if n < 2 { "ValidationException" } else { "InvalidParameterException" },
+            "Make sure you have given CloudWatch Logs permission to assume the provided role.",
+        ),
+        "DescribeSubscriptionFilters" => Answer::Json(json!({"subscriptionFilters": []})),
+        _ => Answer::Json(json!({})),
+    });
+    let want = json!({"log_group_name": "g", "filter_name": "f", "filter_pattern": "",
+        "destination_arn": "arn:aws:kinesis:x", "role_arn": "arn:aws:iam::1:role/r"});
+    bench.create("aws:logs:SubscriptionFilter", &want, 1).await.unwrap();
+    assert_eq!(bench.operations().iter().filter(|o| *o == "PutSubscriptionFilter").count(), 3);
 }

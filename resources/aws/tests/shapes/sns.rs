@@ -214,3 +214,46 @@ async fn a_password_is_not_told_and_no_difference() {
     // SNS takes no empty text for it.
     assert_eq!((set.body["AttributeName"].as_str(), set.body.get("AttributeValue")), (Some("RedrivePolicy"), None));
 }
+
+#[tokio::test]
+async fn a_subscription_that_says_more_is_somebody_elses() {
+    let there = |filter: &'static str| {
+        scripted(move |request, _| match request.operation.as_str() {
+            "Subscribe" => Answer::Query(format!("<SubscriptionArn>{ARN}:1</SubscriptionArn>")),
+            "ListSubscriptionsByTopic" => listed(&[(format!("{ARN}:1"), "sqs", "arn:aws:sqs:r:1:q".to_owned())]),
+            "GetSubscriptionAttributes" => attributes(&[
+                ("TopicArn", ARN),
+                ("Protocol", "sqs"),
+                ("Endpoint", "arn:aws:sqs:r:1:q"),
+                ("RawMessageDelivery", "false"),
+                ("FilterPolicyScope", "MessageAttributes"),
+                ("FilterPolicy", filter),
+            ]),
+            other => panic!("{other}"),
+        })
+    };
+    let want = json!({"topic_arn": ARN, "protocol": "sqs", "endpoint": "arn:aws:sqs:r:1:q"});
+    // It is there as it is wished.
+    let bench = there("{}");
+    assert_eq!(bench.create(SUBSCRIPTION, &want, 1).await.unwrap().id, format!("{ARN}:1"));
+    // Messages would be left out that the program wants.
+    let bench = there(r#"{"event":["sold"]}"#);
+    let error = bench.create(SUBSCRIPTION, &want, 1).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::AlreadyExists);
+    assert!(error.message.contains(ARN) && error.message.contains("filter_policy"), "{error:?}");
+    let found = bench.driver(SUBSCRIPTION).find(&bench.cx, &fields(want), &intent(1)).await;
+    assert_eq!(found.unwrap_err().kind, ErrorKind::AlreadyExists);
+}
+
+#[tokio::test]
+async fn a_subscription_to_a_topic_that_was_just_made_takes_one_call() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "ListTagsForResource" => Answer::XmlError(404, "ResourceNotFound"),
+        "CreateTopic" => Answer::Query(format!("<TopicArn>{ARN}</TopicArn>")),
+        "Subscribe" => Answer::Query(format!("<SubscriptionArn>{ARN}:1</SubscriptionArn>")),
+        other => panic!("{other}"),
+    });
+    bench.create(TOPIC, &json!({"name": "t"}), 1).await.unwrap();
+    let want = json!({"topic_arn": ARN, "protocol": "sqs", "endpoint": "arn:aws:sqs:r:1:q"});
+    bench.create(SUBSCRIPTION, &want, 2).await.unwrap();
+}

@@ -86,7 +86,9 @@ async fn every_parameter_of_an_instance_is_sent() {
             _ => Answer::Query(instance_xml("main", "")),
         });
         bench.driver("aws:rds:DbInstance").create(&bench.cx, &fields(want), &intent(1)).await.unwrap();
-        let requests = bench.requests();
+        // What it is made of is looked at before.
+        let mut requests = bench.requests();
+        requests.retain(|request| !request.operation.starts_with("Describe"));
         assert_eq!(requests.len(), 1);
         assert_eq!(requests[0].operation, operation);
         let sent = names(&requests[0]);
@@ -321,6 +323,38 @@ async fn the_last_snapshot_is_what_the_program_says() {
     }
 }
 
+/// The last snapshot of an earlier instance of that name is not in the way, and stays.
+#[tokio::test]
+async fn a_last_snapshots_name_that_is_taken_gets_the_instances_own_id() {
+    let there = "<DbiResourceId>db-ABC</DbiResourceId>";
+    let bench = scripted(move |request, at| match (request.operation.as_str(), at) {
+        ("DeleteDBInstance", 1) => Answer::XmlError(400, "DBSnapshotAlreadyExists"),
+        ("DeleteDBInstance", _) => Answer::Query(instance_xml("main", there)),
+        (_, 0..=2) => instances(&instance_xml("main", there)),
+        _ => Answer::XmlError(404, "DBInstanceNotFound"),
+    });
+    let was = fields(with(instance("main"), json!({"final_db_snapshot_identifier": "last"})));
+    bench.driver("aws:rds:DbInstance").delete(&bench.cx, "main", &was).await.unwrap();
+    let requests = bench.requests();
+    let names: Vec<_> = requests.iter().filter_map(|r| said(r, "FinalDBSnapshotIdentifier")).collect();
+    assert_eq!(names, ["last", "last-db-abc"]);
+}
+
+/// The snapshot that the first call asked for is there when it is asked again.
+#[tokio::test]
+async fn a_last_snapshot_that_was_made_by_a_call_whose_answer_was_lost_is_not_made_twice() {
+    let bench = scripted(|request, at| match (request.operation.as_str(), at) {
+        ("DeleteDBInstance", 1) => Answer::Lost,
+        ("DeleteDBInstance", _) => Answer::XmlError(400, "DBSnapshotAlreadyExists"),
+        (_, 0) => instances(&instance_xml("main", "<DbiResourceId>db-ABC</DbiResourceId>")),
+        (_, 3) => instances(&instance_xml("main", "<DBInstanceStatus>deleting</DBInstanceStatus>")),
+        _ => Answer::XmlError(404, "DBInstanceNotFound"),
+    });
+    let was = fields(with(instance("main"), json!({"final_db_snapshot_identifier": "last"})));
+    bench.driver("aws:rds:DbInstance").delete(&bench.cx, "main", &was).await.unwrap();
+    assert_eq!(bench.operations().iter().filter(|o| *o == "DeleteDBInstance").count(), 2);
+}
+
 #[tokio::test]
 async fn a_deletion_whose_answer_was_lost_is_a_deletion() {
     let bench = scripted(|request, at| match (request.operation.as_str(), at) {
@@ -417,6 +451,111 @@ async fn a_snapshot_is_restored_and_the_rest_is_set_when_it_is_there() {
             "Version"
         ]
     );
+}
+
+/// Of what cannot be restored as the program says nothing is made: the next plan would replace it, with all that was written to it since.
+#[tokio::test]
+async fn a_copy_that_cannot_be_what_the_program_says_is_not_made() {
+    const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/1234abcd";
+    let told = format!("<MasterUsername>postgres</MasterUsername><KmsKeyId>{KEY}</KmsKeyId>");
+    let bench = scripted(move |request, _| {
+        match request.operation.as_str() {
+        "DescribeDBSnapshots" => Answer::Query(format!(
+            "<DBSnapshots><DBSnapshot><DBSnapshotIdentifier>one</DBSnapshotIdentifier><Encrypted>true</Encrypted>{told}
+             </DBSnapshot></DBSnapshots>"
+        )),
+        "DescribeDBInstances" => instances(&instance_xml(
+            "other",
+            &format!("<DBName>app</DBName><StorageEncrypted>true</StorageEncrypted>{told}"),
+        )),
+        "DescribeDBInstanceAutomatedBackups" => Answer::Query(format!(
+            "<DBInstanceAutomatedBackups><DBInstanceAutomatedBackup><Encrypted>true</Encrypted>{told}</DBInstanceAutomatedBackup>
+             </DBInstanceAutomatedBackups>"
+        )),
+        _ => Answer::Query(instance_xml("main", "")),
+    }
+    });
+    let driver = bench.driver("aws:rds:DbInstance");
+    let snapshot = json!({"db_snapshot_identifier": "one"});
+    let moment = json!({"source_db_instance_identifier": "other", "use_latest_restorable_time": true});
+    let backups = json!({"source_dbi_resource_id": "db-A", "use_latest_restorable_time": true});
+    for from in [snapshot, moment.clone(), backups] {
+        for (other, said) in [
+            (json!({"master_username": "phoenix"}), "master_username is \"phoenix\", and the source's is \"postgres\""),
+            (json!({"kms_key_id": "arn:aws:kms:us-west-2:123456789012:key/other"}), "kms_key_id"),
+            (json!({"storage_encrypted": false}), "storage_encrypted is false"),
+        ] {
+            let want = fields(with(with(instance("main"), from.clone()), other));
+            let error = driver.create(&bench.cx, &want, &intent(1)).await.unwrap_err();
+            assert!(error.kind == ErrorKind::Invalid && error.message.contains(said), "{from}: {error:?}");
+            assert!(error.hint.is_some(), "{error:?}");
+        }
+    }
+    let renamed = fields(with(with(instance("main"), moment), json!({"db_name": "another"})));
+    let error = driver.create(&bench.cx, &renamed, &intent(1)).await.unwrap_err();
+    assert!(error.message.contains("db_name is \"another\""), "{error:?}");
+    assert!(bench.operations().iter().all(|operation| operation.starts_with("Describe")), "{:?}", bench.operations());
+    // As the source is, it is made. PostgreSQL's database keeps its name: RDS takes none for it.
+    let alike = json!({
+        "db_snapshot_identifier": "one", "master_username": "postgres", "kms_key_id": KEY, "storage_encrypted": true, "db_name": "app",
+    });
+    driver.create(&bench.cx, &fields(with(instance("main"), alike)), &intent(1)).await.unwrap();
+    let made = bench.requests().pop().unwrap();
+    assert_eq!((made.operation.as_str(), said(&made, "DBName")), ("RestoreDBInstanceFromDBSnapshot", None));
+}
+
+/// Another copy would have them too.
+#[tokio::test]
+async fn what_a_copy_has_of_its_source_replaces_no_database() {
+    let told = "<KmsKeyId>arn:aws:kms:us-west-2:123456789012:key/1234abcd</KmsKeyId><DBName>app</DBName>
+        <MasterUsername>postgres</MasterUsername>";
+    let bench = scripted(move |_, _| instances(&instance_xml("main", told)));
+    let other = json!({
+        "master_username": "phoenix", "db_name": "phoenix", "kms_key_id": "arn:aws:kms:us-west-2:123456789012:key/other",
+    });
+    for origin in [
+        json!({"db_snapshot_identifier": "one"}),
+        json!({"source_db_instance_identifier": "other", "restore_time": "2026-01-31T23:45:00Z"}),
+    ] {
+        bench.settled("aws:rds:DbInstance", "main", &with(with(instance("main"), other.clone()), origin)).await;
+    }
+}
+
+/// The parameter group of the new version's family waits with the version, and RDS does not tell of it.
+#[tokio::test]
+async fn a_major_upgrade_that_waits_counts_as_made() {
+    let group = "<DBParameterGroups><DBParameterGroup><DBParameterGroupName>main-16</DBParameterGroupName></DBParameterGroup></DBParameterGroups>";
+    let now = format!("<EngineVersion>16.4</EngineVersion>{group}");
+    let pending = format!("{now}<PendingModifiedValues><EngineVersion>17.2</EngineVersion></PendingModifiedValues>");
+    let bench = scripted(move |request, _| match request.operation.as_str() {
+        "ModifyDBInstance" => Answer::Query(instance_xml("main", &pending)),
+        _ if said(request, "DBInstanceIdentifier") == Some("main") => instances(&instance_xml("main", &pending)),
+        _ => panic!("{request:?}"),
+    });
+    let have = with(instance("main"), json!({"engine_version": "16", "db_parameter_group_name": "main-16"}));
+    let want = with(
+        instance("main"),
+        json!({"engine_version": "17", "db_parameter_group_name": "main-17", "allow_major_version_upgrade": true}),
+    );
+    update(&bench, "aws:rds:DbInstance", "main", &have, &want).await.unwrap();
+    let requests = bench.requests();
+    let modify = requests.iter().find(|r| r.operation == "ModifyDBInstance").unwrap();
+    let sent = ["EngineVersion", "DBParameterGroupName", "AllowMajorVersionUpgrade", "ApplyImmediately"];
+    let sent = sent.map(|parameter| said(modify, parameter).unwrap());
+    assert_eq!(sent, ["17", "main-17", "true", "false"], "in one call, for the window");
+    bench.settled("aws:rds:DbInstance", "main", &want).await;
+}
+
+#[tokio::test]
+async fn tags_that_go_make_room_for_those_that_come() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "DescribeDBInstances" => instances(&instance_xml("main", "")),
+        _ => Answer::Query(String::new()),
+    });
+    let (have, want) = (json!({"tags": {"old": "1"}}), json!({"tags": {"new": "1"}}));
+    let (have, want) = (with(instance("main"), have), with(instance("main"), want));
+    update(&bench, "aws:rds:DbInstance", "main", &have, &want).await.unwrap();
+    assert_eq!(bench.operations(), ["DescribeDBInstances", "RemoveTagsFromResource", "AddTagsToResource"]);
 }
 
 /// A key that was named by its alias, Oracle's name in capitals, two zones of which one is not told, a user of whom nothing is told yet.
