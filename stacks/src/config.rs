@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use phx::prelude::*;
 use serde::Deserialize;
 
-pub(crate) use data::{Backups, Database};
+pub(crate) use data::{Backups, Database, major};
 pub(crate) use watch::{Alerting, Cost};
 
 /// One environment.

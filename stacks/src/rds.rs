@@ -10,6 +10,7 @@ use phx::aws::route53::Record;
 use phx::aws::secretsmanager::{RotationRules, RotationSchedule};
 use phx::prelude::*;
 
+use crate::config::major;
 use crate::networking::Network;
 use crate::platform::Platform;
 
@@ -43,12 +44,7 @@ pub(crate) fn declare(
 
     let subnets = DbSubnetGroup::new(name.as_str(), "The database subnets", network.database_subnets.clone());
     let subnets = scope.add("postgres", subnets)?;
-    let major = config.version.split('.').next().unwrap_or(&config.version);
-    // The family is in the name: with a new major version, there is a new group beside the old one.
-    let parameters =
-        DbParameterGroup::new(format!("{name}-{major}"), format!("postgres{major}"), "TLS and logging of Phoenix")
-            .parameters(parameters(config.log_statements_over_ms));
-    let parameters = scope.add("postgres", parameters)?;
+    let parameters = parameter_group(scope, platform)?;
 
     // The replica's log as well.
     let own = vec![platform.key_for_logs(&format!("/aws/rds/instance/{name}*"))];
@@ -96,6 +92,9 @@ pub(crate) fn declare(
     }
     if let Some(now) = config.apply_immediately {
         instance = instance.apply_immediately(now);
+    }
+    if config.upgrade_from.is_some() {
+        instance = instance.allow_major_version_upgrade(true);
     }
     let mut options = platform.stateful().depends_on(&logs);
     if platform.config.backup_rules_database() {
@@ -196,6 +195,24 @@ pub(crate) fn allow_out(scope: &Scope, name: &str, from: Output<SecurityGroupId>
         .description("PostgreSQL");
     scope.add(name, rule)?;
     Ok(())
+}
+
+/// The parameters of the version that the database has or is brought to. RDS wants those of a new major version to be there, and to be named together
+/// with it; those of the old one it has until its window, so they stay until the configuration no longer names that version.
+fn parameter_group(scope: &Scope, platform: &Platform<'_>) -> Result<Handle<DbParameterGroup>> {
+    let config = &platform.config.database;
+    let group = |version: &str, options: Options| {
+        let (name, major) = (platform.name("postgres"), major(version));
+        let group =
+            DbParameterGroup::new(format!("{name}-{major}"), format!("postgres{major}"), "TLS and logging of Phoenix")
+                .parameters(parameters(config.log_statements_over_ms));
+        scope.add_with(&format!("postgres-{major}"), group, options)
+    };
+    // What the state may know it by.
+    let known = Options::new().alias("rds/postgres");
+    let Some(old) = &config.upgrade_from else { return Ok(group(&config.version, known)?) };
+    group(old, known)?;
+    Ok(group(&config.version, Options::new())?)
 }
 
 /// TLS for everyone, and a log of who came, of what was slow and of what changed the schema.

@@ -105,6 +105,79 @@ fn databases_are_what_the_environment_needs() {
     assert_eq!(serde_json::json!(seen), wanted);
 }
 
+/// RDS wants the new version's parameters to be there before, and the old one's for as long as the upgrade waits.
+#[test]
+fn a_major_upgrade_has_both_versions_parameters() {
+    let groups = |program: &Program| {
+        let all = of_type(program, "aws:rds:DbParameterGroup");
+        let shown = |d: &&Declared| format!("{}: {}", d.urn.name(), field(d, "db_parameter_group_family"));
+        all.iter().map(shown).collect::<Vec<_>>()
+    };
+    let database = |program: &Program| {
+        let instance = named(program, "aws:rds:DbInstance", "rds/postgres");
+        let group: Vec<_> =
+            instance.inputs["db_parameter_group_name"].references().iter().map(|urn| urn.name().to_owned()).collect();
+        (field(instance, "engine_version"), field(instance, "allow_major_version_upgrade"), group)
+    };
+    let before = program("dev");
+    assert_eq!(groups(&before), ["rds/postgres-17: \"postgres17\""]);
+    assert_eq!(database(&before), ("17".into(), serde_json::Value::Null, vec!["rds/postgres-17".to_owned()]));
+    let upgrade = [("version = \"17\"\n", "version = \"18\"\nupgrade_from = \"17\"\n")];
+    let during = changed("dev", &upgrade).unwrap();
+    assert_eq!(groups(&during), ["rds/postgres-17: \"postgres17\"", "rds/postgres-18: \"postgres18\""]);
+    assert_eq!(database(&during), ("18".into(), true.into(), vec!["rds/postgres-18".to_owned()]));
+}
+
+#[test]
+fn too_many_connections_are_many_for_the_machine() {
+    let threshold = |program: &Program| {
+        field(named(program, "aws:cloudwatch:MetricAlarm", "alerting/database-connections"), "threshold").as_f64()
+    };
+    assert_eq!(STACKS.map(|stack| threshold(&program(stack))), [Some(67.0), Some(337.0), Some(1419.0)]);
+    let said = [("multi_az = false", "multi_az = false\nconnections_alarm = 50")];
+    assert_eq!(threshold(&changed("dev", &said).unwrap()), Some(50.0));
+}
+
+/// EKS hands no tags on to what it makes, so the templates say them.
+#[test]
+fn nodes_and_their_volumes_bear_the_environments_tags() {
+    for stack in STACKS {
+        let program = program(stack);
+        let templates = of_type(&program, "aws:ec2:LaunchTemplate");
+        for template in templates.into_iter().filter(|template| template.urn.name().starts_with("eks/")) {
+            let specifications = field(template, "launch_template_data")["tag_specifications"].clone();
+            let kinds: Vec<_> = specifications.as_array().unwrap().iter().map(|s| s["resource_type"].clone()).collect();
+            assert_eq!(kinds, ["instance", "volume"], "{}", template.urn);
+            for specification in specifications.as_array().unwrap() {
+                let own = field(template, "tags");
+                for (key, value) in own.as_object().unwrap() {
+                    assert_eq!(&specification["tags"][key], value, "{}: {key}", template.urn);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nodes_go_up_with_the_cluster() {
+    let raised = changed("prod", &[("[eks]\nversion = \"1.34\"", "[eks]\nversion = \"1.35\"")]).unwrap();
+    for group in of_type(&raised, "aws:eks:NodeGroup") {
+        assert_eq!(field(group, "version"), "1.35", "{}", group.urn);
+    }
+}
+
+/// What bears no mark would be taken over from the stack that owns it.
+#[test]
+fn a_second_owner_of_the_account_is_stopped_before_it_takes_anything_over() {
+    let program = program("prod");
+    let detector = &named(&program, "aws:guardduty:Detector", "security/account").urn;
+    for type_name in ["aws:s3:AccountPublicAccessBlock", "aws:securityhub:Account", "aws:iam:ServiceLinkedRole"] {
+        let all = of_type(&program, type_name);
+        assert!(!all.is_empty(), "{type_name}");
+        assert!(all.iter().all(|d| d.options.depends_on.contains(detector)), "{type_name}");
+    }
+}
+
 #[test]
 fn what_cannot_be_made_again_is_protected_in_production() {
     let stateful = [
@@ -379,6 +452,9 @@ fn a_configuration_that_makes_no_sense_is_refused() {
         ("desired = 2", "desired = 4", "eks.node_groups.general.desired is 4"),
         ("disk_gib = 30", "disk_gib = 3", "eks.node_groups.general.disk_gib is 3"),
         ("disk_gib = 30", "disk_gib = 30\ntaints = [\"x\"]", "eks.node_groups.general.taints names \"x\""),
+        ("version = \"17\"\n", "version = \"17\"\nupgrade_from = \"17\"\n", "database.upgrade_from is \"17\""),
+        ("db.t4g.micro", "db.serverless", "database.connections_alarm must say"),
+        ("multi_az = false", "multi_az = false\nconnections_alarm = 0", "database.connections_alarm is 0"),
         ("storage_gib = 20", "storage_gib = 10", "database.storage_gib is 10"),
         ("storage_gib = 20", "storage_gib = 20\nmax_storage_gib = 21", "database.max_storage_gib is 21"),
         ("backup_retention_days = 7", "backup_retention_days = 0", "database.backup_retention_days is 0"),

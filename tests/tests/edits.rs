@@ -109,7 +109,8 @@ const KNOBS: &[Knob] = &[
         written: "instance_class = \"db.t4g.micro\"",
         form: "instance_class = \"@\"",
         ways: &["db.t4g.micro", "db.t4g.small", "db.t4g.medium"],
-        comes_to: updates!("rds/postgres"),
+        // How many connections are too many goes by the machine.
+        comes_to: updates!("rds/postgres", "alerting/database-connections"),
     },
     Knob {
         written: "multi_az = false",

@@ -153,7 +153,9 @@ impl Life {
         let update = |name: &str| only("update", &[name]);
         self.change("flow_log_retention_days = 7", "flow_log_retention_days = 14", &update("networking/flow-logs"));
         // It waits for the window, and counts as made.
-        self.change("\"db.t4g.micro\"", "\"db.t4g.small\"", &update("rds/postgres"));
+        // And how many connections are too many goes by the machine.
+        let database = only("update", &["rds/postgres", "alerting/database-connections"]);
+        self.change("\"db.t4g.micro\"", "\"db.t4g.small\"", &database);
         if self.cloud.is_none() {
             self.change("desired = 2", "desired = 3", &update("eks/general"));
             self.change("v1.20.4-eksbuild.2", "v1.21.1-eksbuild.3", &update("eks/vpc-cni"));
@@ -234,7 +236,7 @@ fn prod(life: &Life) {
     life.change(
         "instance_class = \"db.r7g.large\"",
         "instance_class = \"db.r7g.xlarge\"",
-        &only("update", &["rds/postgres"]),
+        &only("update", &["rds/postgres", "alerting/database-connections"]),
     );
     life.change("retention_days = 30\npoint", "retention_days = 35\npoint", &only("update", &["backups/daily"]));
     life.edit("protect = true", "protect = false");

@@ -62,7 +62,7 @@ impl Limit {
 
 const GIB: f64 = 1_073_741_824.0;
 
-const DATABASE: [Limit; 6] = [
+const DATABASE: [Limit; 5] = [
     Limit::warning("database-cpu", "The database's processor is busy.", "CPUUtilization", "Average").above(80.0, 6),
     Limit::warning(
         "database-storage",
@@ -74,8 +74,6 @@ const DATABASE: [Limit; 6] = [
     .critical(),
     Limit::warning("database-memory", "The database has little memory left.", "FreeableMemory", "Minimum")
         .below(0.125 * GIB, 3),
-    Limit::warning("database-connections", "The database has very many connections.", "DatabaseConnections", "Maximum")
-        .above(80.0, 3),
     Limit::warning(
         "database-read-latency",
         "Reading from the database's storage is slow (s).",
@@ -85,6 +83,10 @@ const DATABASE: [Limit; 6] = [
     .above(0.05, 3),
     Limit::warning("database-swap", "The database's machine swaps.", "SwapUsage", "Maximum").above(0.25 * GIB, 3),
 ];
+
+/// Above what, the machine's memory says.
+const CONNECTIONS: Limit =
+    Limit::warning("database-connections", "The database has very many connections.", "DatabaseConnections", "Maximum");
 
 const REPLICA: [Limit; 1] =
     [Limit::warning("replica-lag", "The read replica is far behind (s).", "ReplicaLag", "Maximum").above(300.0, 2)];
@@ -137,7 +139,10 @@ pub(super) fn declare(scope: &Scope, platform: &Platform<'_>, topics: &Topics, w
         };
     if let Some(postgres) = watched.postgres {
         let id = phx::format!("{}", postgres.instance.db_instance_identifier());
-        add("AWS/RDS", "DBInstanceIdentifier", id, None, &DATABASE)?;
+        add("AWS/RDS", "DBInstanceIdentifier", id.clone(), None, &DATABASE)?;
+        if let Some(most) = platform.config.database.connections_alarm() {
+            add("AWS/RDS", "DBInstanceIdentifier", id, None, &[CONNECTIONS.above(f64::from(most), 3)])?;
+        }
         if let Some(replica) = &postgres.replica {
             let id = phx::format!("{}", replica.db_instance_identifier());
             add("AWS/RDS", "DBInstanceIdentifier", id, None, &REPLICA)?;

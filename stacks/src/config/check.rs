@@ -37,6 +37,12 @@ impl Config {
                 "{stack}.toml: backups.retention_days is {kept}, and database.backup_retention_days {wanted}; with backups.point_in_time, AWS Backup takes the database's backups over and would keep fewer"
             );
         }
+        if self.components.alerting && self.components.database && self.database.connections_alarm().is_none() {
+            anyhow::bail!(
+                "{stack}.toml: database.connections_alarm must say how many connections are too many: how much memory {:?} has is not known here",
+                self.database.instance_class
+            );
+        }
         Ok(())
     }
 }

@@ -8,6 +8,9 @@ use serde::Deserialize;
 pub(crate) struct Database {
     /// PostgreSQL's major version: `17`. Minor ones come with the maintenance window.
     pub version: String,
+    /// The major version that it is brought to `version` from: `16`. It lets that happen, and keeps the old version's parameters, which the database
+    /// has until its window. Taken out once it runs the new version.
+    pub upgrade_from: Option<String>,
     /// The kind of machine. A change waits for the maintenance window unless `apply_immediately` says otherwise.
     pub instance_class: String,
     /// The name of the first database.
@@ -43,6 +46,8 @@ pub(crate) struct Database {
     /// Statements that take longer are logged, in milliseconds.
     #[serde(default = "second")]
     pub log_statements_over_ms: i32,
+    /// How many connections are too many. Unset: four fifths of what PostgreSQL allows on a machine of this class.
+    pub connections_alarm: Option<u32>,
     /// When the master user's password is changed.
     #[serde(default)]
     pub rotation: Rotation,
@@ -118,7 +123,42 @@ impl Backups {
     }
 }
 
+/// A version's first number, which is PostgreSQL's major version.
+pub(crate) fn major(version: &str) -> &str {
+    version.split('.').next().unwrap_or(version)
+}
+
+/// How many connections PostgreSQL allows on a machine of a class, unless its parameters say otherwise: LEAST({DBInstanceClassMemory/9531392}, 5000).
+/// RDS keeps some of the memory for itself, a quarter of a GiB at least. `None`: how much memory the class has is not known here.
+fn max_connections(class: &str) -> Option<u32> {
+    let mut parts = class.strip_prefix("db.")?.split('.');
+    let (family, size) = (parts.next()?, parts.next()?);
+    // In MiB, of `large`: each size has twice the memory of the one before, and each `2xlarge`, `4xlarge` … so many times that of `xlarge`.
+    let large: u32 = match family.chars().next()? {
+        'c' => 4096,
+        'm' | 't' => 8192,
+        'r' | 'z' => 16384,
+        'x' => 32768,
+        _ => return None,
+    };
+    let memory = match size {
+        "micro" => large / 8,
+        "small" => large / 4,
+        "medium" => large / 2,
+        "large" => large,
+        "xlarge" => large * 2,
+        more => large.checked_mul(2)?.checked_mul(more.strip_suffix("xlarge")?.parse().ok()?)?,
+    };
+    let bytes = u64::from(memory.saturating_sub(256)) * 1_048_576;
+    u32::try_from((bytes / 9_531_392).min(5000)).ok()
+}
+
 impl Database {
+    /// From how many connections on somebody is told. `None`: it is neither said nor known.
+    pub(crate) fn connections_alarm(&self) -> Option<u32> {
+        self.connections_alarm.or_else(|| Some(max_connections(&self.instance_class)? * 4 / 5))
+    }
+
     /// What a type alone cannot say.
     pub(super) fn check(&self) -> Result<()> {
         let days = self.backup_retention_days;
@@ -150,6 +190,19 @@ impl Database {
                 "database.version is {:?}; it begins with PostgreSQL's major version, as \"17\"",
                 self.version
             );
+        }
+        if let Some(from) = &self.upgrade_from {
+            let number = |version: &str| major(version).parse::<u32>().ok();
+            let rises = number(from).zip(number(&self.version)).is_some_and(|(from, to)| from < to);
+            if !rises {
+                anyhow::bail!(
+                    "database.upgrade_from is {from:?}, and database.version {:?}; it is the earlier major version that the database is brought from",
+                    self.version
+                );
+            }
+        }
+        if self.connections_alarm == Some(0) {
+            anyhow::bail!("database.connections_alarm is 0; somebody would always be told");
         }
         if times(&self.backup_window).is_none_or(|(a, b)| b - a < 30) {
             anyhow::bail!(
@@ -183,4 +236,30 @@ fn minutes(time: &str) -> Option<u32> {
     let (hours, minutes) = time.split_once(':')?;
     let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
     (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_follow_from_the_machines_memory() {
+        for (class, most) in [
+            ("db.t4g.micro", Some(84)),
+            ("db.t4g.small", Some(197)),
+            ("db.t4g.medium", Some(422)),
+            ("db.m7g.large", Some(873)),
+            ("db.r7g.large", Some(1774)),
+            ("db.r7g.xlarge", Some(3576)),
+            ("db.r7g.2xlarge", Some(5000)),
+            ("db.r7g.16xlarge", Some(5000)),
+            ("db.serverless", None),
+            ("db.r7g.metal", None),
+            ("db.r7g.99999999xlarge", None),
+            ("r7g.large", None),
+            ("", None),
+        ] {
+            assert_eq!(max_connections(class), most, "{class}");
+        }
+    }
 }

@@ -49,6 +49,8 @@ pub(super) fn declare(
             network.private_subnets.clone(),
         )
         .ami_type(if is_arm(&config.instance_types) { "AL2023_ARM_64_STANDARD" } else { "AL2023_x86_64_STANDARD" })
+        // The nodes follow when the cluster goes up; left out, they would stay what they were made as.
+        .version(platform.config.eks.version.as_str())
         .capacity_type(if config.spot { "SPOT" } else { "ON_DEMAND" })
         .instance_types(config.instance_types.clone())
         .scaling_config(scaling)
@@ -95,11 +97,15 @@ fn template(platform: &Platform<'_>, name: &str, config: &config::NodeGroup) -> 
         )
         .tag_specifications(["instance", "volume"].map(|kind| {
             let name = platform.name(&format!("node-{name}"));
-            let tags = BTreeMap::from([
+            let mut tags = BTreeMap::from([
                 ("Name".to_owned(), name),
                 ("Project".to_owned(), "phoenix".to_owned()),
                 ("Environment".to_owned(), platform.config.environment.clone()),
+                ("ManagedBy".to_owned(), "phx".to_owned()),
             ]);
+            if let Some(center) = &platform.config.cost.center {
+                tags.insert("CostCenter".to_owned(), center.clone());
+            }
             LaunchTemplateTags::new(kind).tags(tags)
         }));
     LaunchTemplate::new(platform.name(&format!("node-{name}")), data)

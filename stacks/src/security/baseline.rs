@@ -1,7 +1,7 @@
 //! What there is once in an account and region: the trail of all calls, AWS Config, GuardDuty, Security Hub and S3's public access block.
 //!
 //! The stack whose configuration says `account_baseline = true` owns it. Two stacks in one account would fight over it, so only one of them
-//! says so.
+//! says so; of a second one, the detector is refused, and what waits for it is not touched.
 
 use phx::aws::Arn;
 use phx::aws::cloudtrail::Trail;
@@ -36,18 +36,21 @@ const RULES: [(&str, &str); 10] = [
 
 /// Declares all of it. The trail's log group is told.
 pub(super) fn declare(scope: &Scope, platform: &Platform<'_>) -> Result<Handle<LogGroup>> {
+    // The detector bears a mark, and is refused where another stack has one. What bears none and would be taken over, and then be deleted with this
+    // stack, waits for it.
+    let detector = scope.add("account", Detector::new(true).finding_publishing_frequency("FIFTEEN_MINUTES"))?;
+    let owner = || Options::new().depends_on(&detector);
     let block = AccountPublicAccessBlock::new()
         .block_public_acls(true)
         .ignore_public_acls(true)
         .block_public_policy(true)
         .restrict_public_buckets(true);
-    scope.add("account", block)?;
+    scope.add_with("account", block, owner())?;
     let key = audit_key(scope, platform)?;
     let trail = trail(scope, platform, &key)?;
-    config(scope, platform, &key)?;
-    scope.add("account", Detector::new(true).finding_publishing_frequency("FIFTEEN_MINUTES"))?;
-    let hub = scope
-        .add("account", Account::new().enable_default_standards(false).control_finding_generator("SECURITY_CONTROL"))?;
+    config(scope, platform, &key, &detector)?;
+    let hub = Account::new().enable_default_standards(false).control_finding_generator("SECURITY_CONTROL");
+    let hub = scope.add_with("account", hub, owner())?;
     let region = platform.config.region();
     for (name, standard) in [
         ("cis", "cis-aws-foundations-benchmark/v/3.0.0"),
@@ -136,14 +139,15 @@ fn trail(scope: &Scope, platform: &Platform<'_>, key: &Handle<Key>) -> Result<Ha
 }
 
 /// What every object was at any time, and whether it was as the rules say.
-fn config(scope: &Scope, platform: &Platform<'_>, key: &Handle<Key>) -> Result<()> {
+fn config(scope: &Scope, platform: &Platform<'_>, key: &Handle<Key>, detector: &Handle<Detector>) -> Result<()> {
     let source = platform.arn_of("config", "*");
     let (bucket, policy) =
         platform.add_bucket(scope, "config", platform.bucket("config", key), seven_years(), |bucket| {
             deliver(platform, bucket, "config.amazonaws.com", &source)
         })?;
     // CIS asks for AWS's own role.
-    let role = scope.add("config", ServiceLinkedRole::new("config.amazonaws.com"))?;
+    let role = ServiceLinkedRole::new("config.amazonaws.com");
+    let role = scope.add_with("config", role, Options::new().depends_on(detector))?;
     // AWS wants the recorder first, then the channel, then the recorder switched on: the two types wait for one another.
     let recorder = Recorder::new(role.arn())
         .name("default")
@@ -154,7 +158,7 @@ fn config(scope: &Scope, platform: &Platform<'_>, key: &Handle<Key>) -> Result<(
         .name("default")
         .s3_kms_key_arn(key.arn())
         .config_snapshot_delivery_properties(SnapshotDelivery::new("TwentyFour_Hours"));
-    let channel = scope.add_with("account", channel, Options::new().depends_on(&policy))?;
+    let channel = scope.add_with("account", channel, Options::new().depends_on(&policy).depends_on(detector))?;
     for (name, identifier) in RULES {
         let source = Source::new("AWS").source_identifier(identifier);
         let rule = Rule::new(platform.name(name), source);
