@@ -293,11 +293,13 @@ fn restored(
 ) -> Result<Handle<DbInstance>> {
     let config = &platform.config.database;
     let logs = log_group(scope, platform, "postgres-restored", key)?;
-    let copy = base
+    let mut copy = base
         .source_db_instance_identifier(source.db_instance_identifier())
         .publicly_accessible(false)
         .multi_az(config.multi_az)
+        .preferred_maintenance_window(config.maintenance_window.as_str())
         .auto_minor_version_upgrade(true)
+        .enable_performance_insights(config.performance_insights)
         .copy_tags_to_snapshot(true)
         .enable_iam_database_authentication(true)
         .enable_cloudwatch_logs_exports(["postgresql"])
@@ -306,11 +308,16 @@ fn restored(
         .skip_final_snapshot(!config.final_snapshot)
         .tag("Name", platform.name("postgres-restored"))
         .tag("Backup", platform.name("daily"));
-    let copy = if config.final_snapshot {
-        copy.final_db_snapshot_identifier(format!("{}-final", platform.name("postgres-restored")))
-    } else {
-        copy
-    };
+    if config.final_snapshot {
+        copy = copy.final_db_snapshot_identifier(format!("{}-final", platform.name("postgres-restored")));
+    }
+    if config.performance_insights {
+        copy = copy.performance_insights_kms_key_id(key.arn()).performance_insights_retention_period(7);
+    }
+    // It must be able to grow as the first one is.
+    if let Some(most) = config.max_storage_gib {
+        copy = copy.max_allocated_storage(most);
+    }
     let copy = match to {
         "latest" => copy.use_latest_restorable_time(true),
         time => copy.restore_time(time),

@@ -11,12 +11,11 @@ use phx_model::driver::Registry;
 use phx_model::schema::{Field, Kind, Schema, canonical, satisfied};
 use phx_model::state::{Change, Entry, ProviderKey, Record, State};
 use phx_model::store::Store;
-use phx_model::urn::StackName;
 use phx_model::value::{REDACTED, Text};
 use phx_model::{CloudError, Urn, Value, ValueMap};
 
 use crate::diff;
-use crate::engine::{EngineError, Settings};
+use crate::engine::{EngineError, Place, Settings, own};
 use crate::places;
 use crate::plan::FieldDiff;
 use crate::refresh::{Observations, Targets};
@@ -115,12 +114,15 @@ type Seen = BTreeMap<Urn, Drifted>;
 
 impl Look<'_> {
     /// Compares everything that the state knows. `reading` is told how many objects that is.
-    pub(crate) async fn run(&self, stack: &StackName, reading: impl FnOnce(usize)) -> Result<Drift, EngineError> {
+    pub(crate) async fn run(&self, place: Place<'_>, reading: impl FnOnce(usize)) -> Result<Drift, EngineError> {
+        let stack = place.stack;
         let Some(state) = self.store.load(stack).await? else {
             reading(0);
             return Ok(Drift::default());
         };
+        own::check(&state, &place)?;
         places::define(self.registry, &state, None);
+        places::stay(self.registry, &state).await?;
         let mut state = Arc::new(state);
         let busy = busy(&state);
         let settled = |urn: &Urn, record: &Record| !record.incomplete && !busy.contains(urn);

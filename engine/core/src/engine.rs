@@ -29,6 +29,7 @@ use crate::verify::{Verified, Verify};
 
 mod error;
 mod interrupt;
+pub(crate) mod own;
 
 pub use error::EngineError;
 pub use interrupt::Interrupt;
@@ -171,9 +172,9 @@ impl<'a> Job<'a> {
 
 /// Which stack.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    project: &'a ProjectName,
-    stack: &'a StackName,
+pub(crate) struct Place<'a> {
+    pub(crate) project: &'a ProjectName,
+    pub(crate) stack: &'a StackName,
 }
 
 impl Engine {
@@ -185,7 +186,8 @@ impl Engine {
     /// What [`up`](Self::up) would do. Takes no lease and changes nothing, not even the state.
     pub async fn preview(&self, program: &Program, options: &RunOptions) -> Result<Plan, EngineError> {
         self.check(program)?;
-        let journal = look(self.store.load(&program.stack).await?);
+        let place = Place { project: &program.project, stack: &program.stack };
+        let journal = look(self.store.load(&program.stack).await?, place)?;
         let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
         let plan = plan_up(&journal, program, &observed, options)?;
         self.sink.event(&Event::Planned { summary: plan.summary() });
@@ -201,7 +203,7 @@ impl Engine {
         self.check(program)?;
         let found = self.store.load(&program.stack).await?;
         let base = saved::Base::new(found.as_ref())?;
-        let journal = look(found);
+        let journal = look(found, Place { project: &program.project, stack: &program.stack })?;
         let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
         let plan = plan_up(&journal, program, &observed, options)?;
         let saved = base.plan(program, &options.plan, observed, &plan);
@@ -216,7 +218,7 @@ impl Engine {
         stack: &StackName,
         options: &RunOptions,
     ) -> Result<Plan, EngineError> {
-        let journal = look(self.store.load(stack).await?);
+        let journal = look(self.store.load(stack).await?, Place { project, stack })?;
         self.observe(&journal, None, options, options.refresh, true).await?.complete()?;
         let plan = planner::plan_destroy(project, stack, &journal.snapshot(), &options.plan)?;
         self.sink.event(&Event::Planned { summary: plan.summary() });
@@ -279,14 +281,15 @@ impl Engine {
         stack: &StackName,
         options: &RunOptions,
     ) -> Result<Drift, EngineError> {
-        let _ = project; // a store is a project's own
         let (registry, store, settings) = (&self.registry, &*self.store, &self.settings);
         let (started, mut resources) = (Instant::now(), 0);
         let reading = |count| {
             resources = count;
             self.sink.event(&Event::RefreshStarted { resources: count });
         };
-        let drift = unless_interrupted(options, Look { registry, store, settings }.run(stack, reading)).await?;
+        let drift =
+            unless_interrupted(options, Look { registry, store, settings }.run(Place { project, stack }, reading))
+                .await?;
         let of = |kind| drift.drifted.iter().filter(move |d| d.kind == kind).map(|d| d.urn.clone()).collect();
         self.sink.event(&Event::Refreshed {
             resources,
@@ -314,6 +317,10 @@ impl Engine {
         let kind = job.kind();
         let holder = Holder { who, pid: std::process::id(), kind: kind.to_owned(), operation: operation.clone() };
         let session = self.lease(place.stack, &holder, options).await?;
+        if let Err(error) = own::check(session.state(), &place) {
+            session.release().await?;
+            return Err(error);
+        }
         self.sink.event(&Event::OperationStarted {
             kind,
             stack: place.stack.to_string(),
@@ -438,6 +445,7 @@ impl Engine {
                 }
                 let state = journal.snapshot();
                 places::define(&self.registry, &state, Some(program));
+                unless_interrupted(options, places::stay(&self.registry, &state)).await?;
                 unless_interrupted(options, places::open(&self.registry, &state, Some(program))).await?;
                 journal.stage(places::renamed(&state, Some(program)))?;
                 drop(state);
@@ -485,6 +493,7 @@ impl Engine {
     ) -> Result<Observations, EngineError> {
         let state = journal.snapshot();
         places::define(&self.registry, &state, program);
+        unless_interrupted(options, places::stay(&self.registry, &state)).await?;
         if refresh || !only_look {
             unless_interrupted(options, places::open(&self.registry, &state, program)).await?;
         }
@@ -539,7 +548,8 @@ impl Engine {
         }
         self.sink.event(&Event::Planned { summary: plan.summary() });
         let renames = plan.renames.iter().map(|(from, to)| Entry::Renamed { from: from.clone(), to: to.clone() });
-        let learned = journal.with(|state| places::learned(state, program));
+        let home = places::home(&self.registry).await;
+        let learned = journal.with(|state| places::learned(state, program, home));
         journal.append(renames.chain(learned).collect()).await?;
         let fates = journal.with(|state| fates(state, &plan, program));
         if !fates.is_empty() {
@@ -566,8 +576,10 @@ impl Engine {
 }
 
 /// A stack's state, to be worked on in memory.
-fn look(found: Option<State>) -> Journal {
-    Journal::in_memory(found.unwrap_or_else(|| State::empty("")), OperationId("preview".to_owned()))
+fn look(found: Option<State>, place: Place<'_>) -> Result<Journal, EngineError> {
+    let state = found.unwrap_or_else(|| State::empty(""));
+    own::check(&state, &place)?;
+    Ok(Journal::in_memory(state, OperationId("preview".to_owned())))
 }
 
 /// Whether objects that are about to be replaced are left in the cloud, by the program's word, where another one is recorded: what becomes of them

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use phx_model::driver::Registry;
+use phx_model::error::ErrorKind;
 use phx_model::state::{Entry, ProviderKey, State};
-use phx_model::{Program, Provider};
+use phx_model::{CloudError, Program, Provider};
 
 use crate::engine::EngineError;
 
@@ -38,6 +39,43 @@ pub(crate) fn define(registry: &Registry, state: &State, program: Option<&Progra
     registry.places().iter().for_each(|places| places.define(&all));
 }
 
+/// The region of the stack's own place.
+pub(crate) async fn home(registry: &Registry) -> Option<String> {
+    for places in registry.places() {
+        if let Some(region) = places.home().await {
+            return Some(region);
+        }
+    }
+    None
+}
+
+/// Where the stack's own objects were made, if there are any.
+fn made_in(state: &State) -> Option<&str> {
+    let home = ProviderKey::default();
+    let region = state.providers.get(&home)?.region.as_deref();
+    region.filter(|_| state.places().contains(&home))
+}
+
+/// Refuses to go on in another region than the one in which the stack's own objects are.
+pub(crate) async fn stay(registry: &Registry, state: &State) -> Result<(), EngineError> {
+    let Some(made_in) = made_in(state) else { return Ok(()) };
+    match home(registry).await {
+        Some(now) if now != made_in => {
+            let error = CloudError::local(
+                ErrorKind::Invalid,
+                format!(
+                    "the stack has its objects in {made_in}, and its region is now {now}: all of them would be taken for gone; nothing was changed"
+                ),
+            );
+            let hint = format!(
+                "set the region back. An object cannot move: to have the stack in {now}, destroy it where it is first, or give {now} a stack of its own"
+            );
+            Err(EngineError::Place(Box::new(error.hint(hint))))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes sure that every place can be worked in that something lies in, or is to lie in.
 pub(crate) async fn open(registry: &Registry, state: &State, program: Option<&Program>) -> Result<(), EngineError> {
     let declared = program.into_iter().flat_map(|p| &p.resources).map(|d| &d.options.provider);
@@ -68,23 +106,27 @@ pub(crate) fn renamed(state: &State, program: Option<&Program>) -> Vec<Entry> {
     entries
 }
 
-/// What has to be written down of the program's keys before anything is made under them.
-pub(crate) fn learned(state: &State, program: &Program) -> Vec<Entry> {
+/// What has to be written down of the program's keys before anything is made under them, and of the stack's own place.
+pub(crate) fn learned(state: &State, program: &Program, home: Option<String>) -> Vec<Entry> {
     let used: BTreeSet<&ProviderKey> = program.resources.iter().map(|d| &d.options.provider).collect();
     let all = meanings(state, Some(program));
     let known_or_used = |key: &ProviderKey| state.providers.contains_key(key) || used.contains(key);
+    let own = ProviderKey::default();
+    let region = home.filter(|_| used.contains(&own) && made_in(state).is_none());
+    let here = region.map(|region| (own.clone(), Provider::new().region(region)));
     all.into_iter()
         // A region of the stack's own account says all there is to say.
         .filter(|(key, provider)| provider.role.is_some() && known_or_used(key))
+        .chain(here)
         .filter(|(key, provider)| state.providers.get(key) != Some(provider))
         .map(|(key, provider)| Entry::Provider { key, provider: Some(provider) })
         .collect()
 }
 
-/// What has no use any more once nothing lies there.
+/// What has no use any more once nothing lies there. The stack's own place may stay: it counts only while something is in it.
 pub(crate) fn unused(state: &State) -> Vec<Entry> {
     let places = state.places();
-    let unused = state.providers.keys().filter(|key| !places.contains(key));
+    let unused = state.providers.keys().filter(|key| !key.is_home() && !places.contains(key));
     unused.map(|key| Entry::Provider { key: key.clone(), provider: None }).collect()
 }
 
@@ -133,7 +175,7 @@ mod tests {
     fn another_name_for_a_place_moves_nothing() {
         let mut state = state("210987654321/eu-west-1@there", OLD);
         let program = program("elsewhere", NEW, "eu-west-1");
-        let entries = learned(&state, &program);
+        let entries = learned(&state, &program, None);
         assert!(matches!(&entries[..], [Entry::Provider { key, provider: Some(_) }] if key.0.ends_with("@elsewhere")));
         state.fold(&entries).unwrap();
         let entries = renamed(&state, Some(&program));
@@ -144,7 +186,26 @@ mod tests {
         let entries = unused(&state);
         assert!(matches!(&entries[..], [Entry::Provider { key, provider: None }] if key.0.ends_with("@there")));
         state.fold(&entries).unwrap();
-        assert!(learned(&state, &program).is_empty() && unused(&state).is_empty());
+        assert!(learned(&state, &program, None).is_empty() && unused(&state).is_empty());
+    }
+
+    #[test]
+    fn the_stacks_own_region_is_kept_while_something_is_in_it() {
+        let stack_name = |text| StackName::new(text).unwrap();
+        let stack = Stack::new(stack_name("p"), stack_name("s"), ConfigSource::default(), BTreeMap::new());
+        let urn = stack.declare("a", &THING, BTreeMap::new(), Options::new()).unwrap();
+        let (program, mut state) = (stack.finish(), State::empty("l"));
+        let here = || Some("us-west-2".to_owned());
+        let elsewhere = || Some("eu-west-1".to_owned());
+        assert!(learned(&state, &program, None).is_empty());
+        for region in [here(), elsewhere(), here()] {
+            state.fold(&learned(&state, &program, region.clone())).unwrap();
+            assert_eq!(state.providers[&ProviderKey::default()].region, region, "nothing is there");
+        }
+        assert_eq!(made_in(&state), None);
+        state.resources.insert(urn, Record { id: "x".into(), ..Record::default() });
+        assert_eq!(made_in(&state), Some("us-west-2"));
+        assert!(learned(&state, &program, elsewhere()).is_empty() && unused(&state).is_empty());
     }
 
     #[test]

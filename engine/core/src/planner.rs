@@ -122,6 +122,11 @@ pub enum PlanError {
     /// A target is not a resource of the program or the state.
     #[error("{0} is neither in the program nor in the state\n  hint: `phx state list` and `phx preview` show the URNs")]
     UnknownTarget(Urn),
+    /// A resource is to be replaced and is not among the targets.
+    #[error(
+        "{0} is to be replaced, and the targets leave it out\n  hint: name it with `--target` as well, or leave the targets out"
+    )]
+    ReplaceNotTargeted(Urn),
 }
 
 /// The resources that go by a new name, old to new: those of which the state knows an alias and not the name.
@@ -249,6 +254,10 @@ impl<'a> Planner<'a> {
             }
             selected
         });
+        let is_left_out = |urn: &&Urn| selected.as_ref().is_some_and(|selected| !selected.contains(*urn));
+        if let Some(urn) = options.replace.iter().find(is_left_out) {
+            return Err(PlanError::ReplaceNotTargeted(urn.clone()));
+        }
         let known = (0..program.resources.len()).map(|_| None).collect();
         let outputs = Outputs { secrets: &input.state.secrets, index, known };
         let steps = Vec::with_capacity(program.resources.len());

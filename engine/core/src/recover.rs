@@ -17,6 +17,10 @@ use crate::events::{Event, EventSink};
 use crate::journal::{Journal, JournalError};
 use crate::refresh::mark_secret_outputs;
 
+/// How long is waited between two looks, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// What is needed to settle intents.
 pub(crate) struct Recovery<'a> {
     pub(crate) registry: &'a Registry,
@@ -108,23 +112,33 @@ impl Recovery<'_> {
         let old = self.journal.with(|state| state.resources.get(urn).cloned());
         let Some(old) = old.filter(|_| renames(driver.schema(), fields)) else { return Ok(as_read) };
         let cx = Cx::new(record.provider.clone(), Arc::new(|_| {}), self.settings.timeout);
-        for inputs in [&old.inputs, &record.inputs] {
-            let read = driver.read_many(&cx, &[ReadTarget { id: &old.id, inputs }]).await;
-            match read.map(|mut read| read.pop()) {
-                Ok(Some(Read::Gone)) => {}
-                Ok(Some(Read::Present(_))) if inputs == &old.inputs => return Ok(as_read),
-                Ok(Some(Read::Present(mut found))) => {
-                    mark_secret_outputs(driver.schema(), &mut found.outputs);
-                    let outcome = Outcome::Applied { outputs: Some(found.outputs) };
-                    return Ok((outcome, format!("the change of {changed} arrived")));
+        // While the one name is given up for the other, there may be neither for a moment, however long ago the change was begun.
+        let deadline = Instant::now() + self.settings.recovery_grace;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            for inputs in [&old.inputs, &record.inputs] {
+                let read = driver.read_many(&cx, &[ReadTarget { id: &old.id, inputs }]).await;
+                match read.map(|mut read| read.pop()) {
+                    Ok(Some(Read::Gone)) => {}
+                    Ok(Some(Read::Present(_))) if inputs == &old.inputs => return Ok(as_read),
+                    Ok(Some(Read::Present(mut found))) => {
+                        mark_secret_outputs(driver.schema(), &mut found.outputs);
+                        let outcome = Outcome::Applied { outputs: Some(found.outputs) };
+                        return Ok((outcome, format!("the change of {changed} arrived")));
+                    }
+                    Ok(Some(Read::Failed(error))) | Err(error) => {
+                        return Err(Open::Failed(urn.clone(), intent.change.verb(), error));
+                    }
+                    Ok(None) => return Ok(as_read),
                 }
-                Ok(Some(Read::Failed(error))) | Err(error) => {
-                    return Err(Open::Failed(urn.clone(), intent.change.verb(), error));
-                }
-                Ok(None) => return Ok(as_read),
             }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(as_read);
+            }
+            tokio::time::sleep(pause.min(deadline - now)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Ok(as_read)
     }
 
     async fn settle_create(&self, intent: &Intent, record: &Record) -> Result<(Outcome, String), Open> {
@@ -199,7 +213,7 @@ pub(crate) async fn find_until(
     intent: &IntentId,
     deadline: Instant,
 ) -> Result<Option<Created>, CloudError> {
-    let mut pause = Duration::from_millis(100);
+    let mut pause = FIRST_PAUSE;
     loop {
         let found = match tokio::time::timeout(cx.timeout, driver.find(cx, want, intent)).await {
             Ok(found) => found,
@@ -216,7 +230,7 @@ pub(crate) async fn find_until(
             return found;
         }
         tokio::time::sleep(pause.min(deadline - now)).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -10,6 +10,7 @@ use phx_model::schema::{Field, Kind, Schema, same, satisfied};
 use phx_model::stack::Declared;
 use phx_model::state::{Entry, ProviderKey, Record, State};
 use phx_model::{CloudError, Expr, Program, Urn, Value, ValueMap};
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use crate::drift;
@@ -50,7 +51,8 @@ pub struct Observations {
 
 #[derive(Clone, Copy)]
 enum Target<'a> {
-    Own(&'a Urn, &'a Record),
+    /// A resource's own, with what the program says of it.
+    Own(&'a Urn, &'a Record, Option<&'a Declared>),
     Deposed(&'a Urn, &'a Record),
     Import(&'a Declared, &'a str),
 }
@@ -58,7 +60,7 @@ enum Target<'a> {
 impl<'a> Target<'a> {
     fn urn(&self) -> &'a Urn {
         match self {
-            Self::Own(urn, _) | Self::Deposed(urn, _) => urn,
+            Self::Own(urn, ..) | Self::Deposed(urn, _) => urn,
             Self::Import(declared, _) => &declared.urn,
         }
     }
@@ -66,7 +68,7 @@ impl<'a> Target<'a> {
     /// Whether it is not known that the object's creation was finished.
     fn is_incomplete(&self) -> bool {
         match self {
-            Self::Own(_, record) | Self::Deposed(_, record) => record.incomplete,
+            Self::Own(_, record, _) | Self::Deposed(_, record) => record.incomplete,
             Self::Import(..) => false,
         }
     }
@@ -81,7 +83,12 @@ impl<'a> Targets<'a> {
     /// The objects of the state that the scope includes, and what the program would adopt.
     pub fn new(state: &'a State, program: Option<&'a Program>, scope: Scope<'_>) -> Self {
         let mut groups: BTreeMap<_, Vec<Target<'a>>> = BTreeMap::new();
-        let own = state.resources.iter().map(|(urn, record)| (&record.provider, Target::Own(urn, record)));
+        let declared: FxHashMap<&Urn, &Declared> =
+            program.into_iter().flat_map(|p| &p.resources).map(|declared| (&declared.urn, declared)).collect();
+        let own = state
+            .resources
+            .iter()
+            .map(|(urn, record)| (&record.provider, Target::Own(urn, record, declared.get(urn).copied())));
         let deposed = state.deposed.iter().map(|d| (&d.record.provider, Target::Deposed(&d.urn, &d.record)));
         for (provider, target) in own.chain(deposed).filter(|(_, t)| scope.includes(t.urn())) {
             groups.entry((provider, target.urn().type_name())).or_default().push(target);
@@ -101,7 +108,7 @@ impl<'a> Targets<'a> {
     pub(crate) fn own(state: &'a State, which: impl Fn(&Urn, &Record) -> bool) -> Self {
         let mut groups: BTreeMap<_, Vec<Target<'a>>> = BTreeMap::new();
         for (urn, record) in state.resources.iter().filter(|(urn, record)| which(urn, record)) {
-            groups.entry((&record.provider, urn.type_name())).or_default().push(Target::Own(urn, record));
+            groups.entry((&record.provider, urn.type_name())).or_default().push(Target::Own(urn, record, None));
         }
         Self { groups }
     }
@@ -183,7 +190,7 @@ async fn read_group(
     let wanted: Vec<ReadTarget<'_>> = targets
         .iter()
         .map(|target| match target {
-            Target::Own(_, record) | Target::Deposed(_, record) => {
+            Target::Own(_, record, _) | Target::Deposed(_, record) => {
                 ReadTarget { id: &record.id, inputs: &record.inputs }
             }
             Target::Import(_, id) => ReadTarget { id, inputs: &nothing },
@@ -212,8 +219,9 @@ impl Observations {
         let urn = target.urn().clone();
         match (target, answer) {
             (_, Read::Failed(error)) => self.failures.push((urn, error)),
-            (Target::Own(_, record), Read::Present(observed)) => {
-                let new = observe(schema, record, observed);
+            (Target::Own(_, record, declared), Read::Present(mut observed)) => {
+                let set = take_over(registry, schema, record, declared, &mut observed.fields);
+                let new = observe(schema, set.as_ref().unwrap_or(record), observed);
                 if drift::counts(schema, &new) {
                     self.drifted.push(urn.clone());
                 }
@@ -221,7 +229,7 @@ impl Observations {
                     self.entries.push(Entry::Recorded { urn, record: Box::new(new) });
                 }
             }
-            (Target::Own(_, record), Read::Gone) => {
+            (Target::Own(_, record, _), Read::Gone) => {
                 self.gone.insert(urn.clone(), record.id.clone());
                 self.entries.push(Entry::Forgotten { urn, id: record.id.clone() });
             }
@@ -232,12 +240,7 @@ impl Observations {
             }
             (Target::Import(declared, _), Read::Present(mut observed)) => {
                 mark_secrets(schema.fields, &mut observed.fields);
-                // Nor is anybody to see what is there now of what the program keeps from view.
-                for (name, _) in declared.inputs.iter().filter(|(_, expression)| is_secret(expression, registry)) {
-                    if let Some(value) = observed.fields.get_mut(name).filter(|value| **value != Value::Null) {
-                        *value = std::mem::take(value).secret();
-                    }
-                }
+                hide(registry, declared, &mut observed.fields);
                 mark_secret_outputs(schema, &mut observed.outputs);
                 self.adoptable.insert(urn, Read::Present(observed));
             }
@@ -245,6 +248,54 @@ impl Observations {
                 self.adoptable.insert(urn, Read::Gone);
             }
         }
+    }
+}
+
+/// Nor is anybody to see what is there now of what the program keeps from view.
+fn hide(registry: &Registry, declared: &Declared, observed: &mut ValueMap) {
+    for (name, _) in declared.inputs.iter().filter(|(_, expression)| is_secret(expression, registry)) {
+        if let Some(value) = observed.get_mut(name).filter(|value| **value != Value::Null) {
+            *value = std::mem::take(value).secret();
+        }
+    }
+}
+
+/// The record with what the cloud filled in by itself and the program sets from now on: that begins with what is there. To set what is there already
+/// is no change, and no reason to replace anything.
+fn take_over(
+    registry: &Registry,
+    schema: &'static Schema,
+    record: &Record,
+    declared: Option<&Declared>,
+    observed: &mut ValueMap,
+) -> Option<Record> {
+    let declared = declared?;
+    let is_new = |field: &&Field| {
+        let says = declared.inputs.get(field.name).is_some_and(|e| !matches!(e, Expr::Literal(v) if v.is_empty()));
+        says && record.inputs.get(field.name).is_none_or(Value::is_empty)
+            && observed.get(field.name).is_some_and(|seen| !seen.is_empty())
+    };
+    // A part that was never set of a block must not seem to be taken away.
+    let fits = |field: &&Field| field.replace || !has_parts(&field.kind);
+    let defaults = schema.fields.iter().filter(|f| f.cloud_default && !f.write_only);
+    let new: Vec<&Field> = defaults.filter(fits).filter(is_new).collect();
+    if new.is_empty() {
+        return None;
+    }
+    mark_secrets(schema.fields, observed);
+    hide(registry, declared, observed);
+    let mut set = record.clone();
+    for field in new {
+        set.inputs.insert(field.name.to_owned(), observed.get(field.name).cloned().unwrap_or_default());
+    }
+    Some(set)
+}
+
+fn has_parts(kind: &Kind) -> bool {
+    match kind {
+        Kind::Block(_) => true,
+        Kind::List(inner) | Kind::Map(inner) => has_parts(inner),
+        _ => false,
     }
 }
 
@@ -338,7 +389,7 @@ fn mark_inside(kind: &Kind, value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planner::tests_support::{FIELD, THING};
+    use crate::planner::tests_support::{FIELD, ProgramBuilder, THING};
     use phx_model::schema::Identity;
 
     fn map(json: &str) -> ValueMap {
@@ -359,6 +410,21 @@ mod tests {
         assert_eq!(seen("{}", r#"{"size":2}"#), map(r#"{"size":2}"#), "set by someone else");
         assert!(seen("{}", r#"{"zone":"z"}"#).is_empty(), "filled in by the cloud");
         assert_eq!(seen(r#"{"zone":"y"}"#, r#"{"zone":"z"}"#), map(r#"{"zone":"z"}"#));
+    }
+
+    #[test]
+    fn what_the_program_sets_anew_begins_with_what_the_cloud_filled_in() {
+        let mut p = ProgramBuilder::new();
+        p.add("a", &[]).set("a", "zone", Expr::Literal(Value::String("z".into())));
+        let declared = p.program.resources.first();
+        let set = |inputs: &str, fields: &str| {
+            let record = Record { inputs: map(inputs), ..Record::default() };
+            let mut fields = map(fields);
+            take_over(&Registry::new(), &THING, &record, declared, &mut fields).map(|record| record.inputs)
+        };
+        assert_eq!(set("{}", r#"{"zone":"z","size":2}"#), Some(map(r#"{"zone":"z"}"#)), "the size is not the cloud's");
+        assert_eq!(set(r#"{"zone":"y"}"#, r#"{"zone":"z"}"#), None);
+        assert_eq!(set("{}", "{}"), None);
     }
 
     #[test]

@@ -163,6 +163,12 @@ pub trait Places: Send + Sync {
 
     /// Makes sure that these can be worked in, before anything is changed. The error names the one that cannot.
     async fn open(&self, places: &BTreeSet<ProviderKey>) -> Result<(), CloudError>;
+
+    /// The region of the stack's own place, where there is such a thing and it is known. The state keeps it: an object that is looked for in another
+    /// one seems to be gone.
+    async fn home(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The resource types that a program can use.

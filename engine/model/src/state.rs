@@ -193,7 +193,7 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub durations: BTreeMap<String, u64>,
     /// What the keys mean that records name as their place: those whose roles must be assumed, for the day when the program is not run or says
-    /// nothing of them any more.
+    /// nothing of them any more; and the stack's own, with the region that it was made in.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<ProviderKey, Provider>,
 }
@@ -366,6 +366,34 @@ struct Renamed {
     new: BTreeSet<Urn>,
 }
 
+/// Applies entries to a state one after the other, as they are read. The state is whole once this is dropped.
+pub struct Fold<'s> {
+    state: &'s mut State,
+    // To redirect what depends on a renamed resource takes a walk through all records: one for all renames that follow each other.
+    renamed: Renamed,
+}
+
+impl<'s> Fold<'s> {
+    /// Begins with a state.
+    pub fn of(state: &'s mut State) -> Self {
+        Self { state, renamed: Renamed::default() }
+    }
+
+    /// Applies the next entry. On an error the state is as the entries before it left it.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        if !matches!(entry, Entry::Renamed { .. } | Entry::Moved { .. }) {
+            self.state.redirect(&std::mem::take(&mut self.renamed));
+        }
+        self.state.apply_but_redirect(entry, &mut self.renamed)
+    }
+}
+
+impl Drop for Fold<'_> {
+    fn drop(&mut self) {
+        self.state.redirect(&self.renamed);
+    }
+}
+
 /// An entry that cannot follow the ones before it. The journal was damaged or written by something else.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FoldError {
@@ -443,16 +471,8 @@ impl State {
 
     /// Applies entries in order. On an error the state is as the entries before the bad one left it.
     pub fn fold<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>) -> Result<(), FoldError> {
-        // To redirect what depends on a renamed resource takes a walk through all records: one for all renames that follow each other.
-        let mut renamed = Renamed::default();
-        let folded = entries.into_iter().try_for_each(|entry| {
-            if !matches!(entry, Entry::Renamed { .. } | Entry::Moved { .. }) {
-                self.redirect(&std::mem::take(&mut renamed));
-            }
-            self.apply_but_redirect(entry, &mut renamed)
-        });
-        self.redirect(&renamed);
-        folded
+        let mut fold = Fold::of(self);
+        entries.into_iter().try_for_each(|entry| fold.apply(entry))
     }
 
     /// Applies one entry.

@@ -263,7 +263,7 @@ fn refused<E: ProvideErrorMetadata>(answer: &E, raw: &HttpResponse) -> CloudErro
     let meta = answer.meta();
     let status = raw.status().as_u16();
     let request_id = meta.request_id().or_else(|| raw.request_id()).map(str::to_owned);
-    let code = meta.code().map(str::to_owned);
+    let code = meta.code().map(str::to_owned).or_else(|| code_in(raw));
     let is_page = code.is_none() && is_html(raw);
     let kind = if is_page { html_kind(raw) } else { kind_of(code.as_deref(), status) };
     let message = match meta.message() {
@@ -285,6 +285,16 @@ fn refused<E: ProvideErrorMetadata>(answer: &E, raw: &HttpResponse) -> CloudErro
         _ => None,
     };
     error
+}
+
+/// The code of an error in XML that has another envelope than the SDK looks for, as S3 Control's has at some endpoints.
+fn code_in(raw: &HttpResponse) -> Option<String> {
+    let (_, rest) = std::str::from_utf8(raw.body().bytes()?).ok()?.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    let is_code = !code.is_empty()
+        && code.len() <= 128
+        && code.bytes().all(|b| b.is_ascii_alphanumeric() || b".:_-".contains(&b));
+    is_code.then(|| code.to_owned())
 }
 
 /// What a code means. Codes are matched by their forms, since there are thousands and services name them alike.

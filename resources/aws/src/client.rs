@@ -490,8 +490,7 @@ impl Aws {
     }
 
     /// Whether something else than AWS answers for a service (by the SDK's id of it): an emulator, or another maker's store.
-    #[cfg(any(feature = "s3", feature = "cloudwatch"))]
-    pub(crate) async fn is_stand_in(&self, service: &str) -> Result<bool, CloudError> {
+    pub async fn is_stand_in(&self, service: &str) -> Result<bool, CloudError> {
         let config = self.loaded().await?;
         Ok(self.inner.settings.http_client.is_some() || endpoint_of(config, service).is_some_and(|url| !is_aws(&url)))
     }

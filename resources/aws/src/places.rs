@@ -182,6 +182,11 @@ impl Places for Aws {
         batch::each(roles, |(_, key)| self.caller(key)).await?;
         Ok(())
     }
+
+    async fn home(&self) -> Option<String> {
+        // Where there is none, the first call says so.
+        self.region(&ProviderKey::default()).await.ok()
+    }
 }
 
 #[cfg(test)]

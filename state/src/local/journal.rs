@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use phx_model::state::{Entry, State};
+use phx_model::state::{Entry, Fold, State};
 use phx_model::store::StoreError;
 
 use super::files::{Points, io_error, private};
@@ -131,7 +131,8 @@ pub(crate) enum Stop {
 ///
 /// A last line without its end was being written when a process died. Its writer was never told that it is durable, so it is left out.
 pub(crate) fn fold(path: &Path, chain: Chain, state: &mut State) -> Result<Tail, Stop> {
-    read(path, chain, |entry| state.apply(&entry).map_err(|e| e.to_string()))
+    let mut fold = Fold::of(state);
+    read(path, chain, |entry| fold.apply(&entry).map_err(|e| e.to_string()))
 }
 
 pub(crate) fn read(path: &Path, chain: Chain, mut each: impl FnMut(Entry) -> Result<(), String>) -> Result<Tail, Stop> {

@@ -470,6 +470,11 @@ fn partition(region: &str) -> &'static str {
     match region {
         r if r.starts_with("cn-") => "aws-cn",
         r if r.starts_with("us-gov-") => "aws-us-gov",
+        r if r.starts_with("us-isob-") => "aws-iso-b",
+        r if r.starts_with("us-isof-") => "aws-iso-f",
+        r if r.starts_with("us-iso-") => "aws-iso",
+        r if r.starts_with("eu-isoe-") => "aws-iso-e",
+        r if r.starts_with("eusc-") => "aws-eusc",
         _ => "aws",
     }
 }
@@ -479,10 +484,11 @@ fn policy(url: &S3Url, region: &str) -> String {
     let bucket = format!("arn:{partition}:s3:::{}", url.bucket);
     let objects = |pattern: &str| format!("{bucket}/{}", url.key(pattern));
     let mut statements = vec![
-        // Without it S3 answers "forbidden" where it should answer "not there".
+        // Without it S3 answers "forbidden" where it should answer "not there". To see whether it may say so of an object, it looks for the right to
+        // list without a prefix in view, hence IfExists.
         json!({
             "Sid": "PhxStateList", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket,
-            "Condition": { "StringLike": { "s3:prefix": [url.key("*")] } },
+            "Condition": { "StringLikeIfExists": { "s3:prefix": [url.key("*")] } },
         }),
         json!({
             "Sid": "PhxStateObjects", "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],

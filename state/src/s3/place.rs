@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_model::state::State;
+use phx_model::state::{Fold, State};
 use phx_model::store::{Operation, StoreError};
 use phx_model::urn::StackName;
 
@@ -381,9 +381,10 @@ fn apply(lines: &[u8], chain: &mut Chain, state: &mut State) -> Result<(), (u64,
     let Some(whole) = lines.strip_suffix(b"\n") else {
         return Err((1, Unreadable::Damaged("its end is missing".into())));
     };
+    let mut fold = Fold::of(state);
     for (line, n) in whole.split(|b| *b == b'\n').zip(1..) {
         let entry = chain.decode(line).map_err(|why| (n, why))?;
-        state.apply(&entry).map_err(|e| (n, Unreadable::Damaged(e.to_string())))?;
+        fold.apply(&entry).map_err(|e| (n, Unreadable::Damaged(e.to_string())))?;
     }
     Ok(())
 }

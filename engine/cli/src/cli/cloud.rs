@@ -158,7 +158,8 @@ fn not_here<'a>(found: &BTreeMap<&'a str, (&'a Urn, &'a str)>, here: &str) -> Op
 }
 
 /// Refuses to go on where the stack's own objects are not: in another region or account, all of them would be taken for gone, forgotten, and made
-/// anew. The state does not say what the stack's own place was, but the ARNs of what was made there do.
+/// anew. The state says in which region they were made; of the account, and where an earlier phx wrote the state, the ARNs of what was made there
+/// do. (Emulators are not always right about places in ARNs.)
 pub(crate) async fn check_place(
     cloud: &Cloud,
     stack: &StackSettings,
@@ -166,7 +167,14 @@ pub(crate) async fn check_place(
     changing: bool,
 ) -> anyhow::Result<()> {
     let Some(state) = state else { return Ok(()) };
-    let (made, home) = (Made::by(state), ProviderKey::default());
+    let home = ProviderKey::default();
+    let real = cloud.is_real() && !cloud.aws.is_stand_in("EC2").await?;
+    let mut made = if real { Made::by(state) } else { Made::default() };
+    if let Some(region) = state.providers.get(&home).and_then(|provider| provider.region.as_deref())
+        && let Some((urn, record)) = state.resources.iter().find(|(_, record)| record.provider.is_home())
+    {
+        made.regions = [(region, (urn, record.id.as_str()))].into();
+    }
     if !made.regions.is_empty()
         // Without a region, the first call says so.
         && let Ok(region) = cloud.aws.region(&home).await
@@ -182,7 +190,7 @@ pub(crate) async fn check_place(
         ));
     }
     // Whose the credentials are is known by now where it was asked: see `check_account`.
-    if cloud.is_real()
+    if real
         && (changing || stack.aws.account_id.is_some())
         && !made.accounts.is_empty()
         && let Some((places, urn, arn)) = not_here(&made.accounts, &cloud.aws.caller_account().await?)

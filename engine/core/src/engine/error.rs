@@ -56,6 +56,18 @@ pub enum EngineError {
     /// A place cannot be worked in that something lies in, or is to lie in. Nothing was changed.
     #[error("{0}")]
     Place(Box<CloudError>),
+    /// The state has objects of another stack. Nothing was called.
+    #[error(
+        "the state of stack {stack} of project {project} has {urn}, which is another stack's, so nothing was changed\n  hint: two stacks' states were mixed up, as when a folder is copied; take this one's place away (the other stack keeps its own), or get the right one back with `phx state rollback`"
+    )]
+    Foreign {
+        /// What it has.
+        urn: Urn,
+        /// Whose state it is.
+        project: String,
+        /// Which stack's.
+        stack: String,
+    },
     /// A resource's type is not known here.
     #[error(
         "{urn}: the type {type_name} is not known to this program\n  hint: register its driver (for a type that comes with phx, turn on the cargo feature of its service) and build again"

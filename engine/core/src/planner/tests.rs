@@ -271,6 +271,9 @@ fn targets_bring_what_they_depend_on_and_nothing_else() {
     assert_eq!(names, ["c", "b"], "a destroy takes what depends on the target along");
     let unknown = PlanOptions { targets: vec![p.urn("nobody")], ..PlanOptions::default() };
     assert!(matches!(p.plan_with(&state, &unknown), Err(PlanError::UnknownTarget(_))));
+    // What is left out is not replaced either, and whoever asked for it is told.
+    let left_out = PlanOptions { targets: vec![p.urn("b")], replace: [p.urn("c")].into() };
+    assert!(matches!(p.plan_with(&state, &left_out), Err(PlanError::ReplaceNotTargeted(_))));
 }
 
 #[test]

@@ -61,12 +61,10 @@ async fn a_database_comes_back_from_a_snapshot() {
     bench.create("aws:rds:DbSnapshot", &snapshot, 3).await.unwrap();
 
     // With a last snapshot the source goes, and the copies live on without it. A name is one snapshot's.
-    let taken = with(&first, json!({"skip_final_snapshot": false, "final_db_snapshot_identifier": "One"}));
-    let driver = bench.driver(INSTANCE);
-    let error = driver.delete(&bench.cx, "source", &kit::fields(taken)).await.unwrap_err();
-    assert_eq!(error.code.as_deref(), Some("DBSnapshotAlreadyExists"), "{error:?}");
-    assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("final_db_snapshot_identifier")), "{error:?}");
     let rds = client!(aws_sdk_rds, sandbox.http_client());
+    let taken = rds.delete_db_instance().db_instance_identifier("source").final_db_snapshot_identifier("One");
+    let error = taken.send().await.unwrap_err().into_service_error();
+    assert!(error.is_db_snapshot_already_exists_fault(), "{error:?}");
     assert_eq!(shown(&rds, "source").await.db_instance_status(), Some("available"), "it is still there");
     let last = with(&first, json!({"skip_final_snapshot": false, "final_db_snapshot_identifier": "last"}));
     bench.deleted(INSTANCE, "source", &last).await;

@@ -80,8 +80,8 @@ async fn a_vaults_lost_answer_is_found_by_its_mark_and_its_tags_change() {
     bench.settled(VAULT, "main", &want).await;
     bench.update(VAULT, "main", &want, &json!({"backup_vault_name": "main", "tags": {"b": "3"}})).await;
     let posts: Vec<Request> = bench.requests().into_iter().filter(|r| r.operation.starts_with("POST")).collect();
-    assert!(path(&posts[0]).starts_with("/tags/") && path(&posts[1]).starts_with("/untag/"), "{posts:?}");
-    assert_eq!((&posts[0].body["Tags"], &posts[1].body["TagKeyList"]), (&json!({"b": "3"}), &json!(["a"])));
+    assert!(path(&posts[0]).starts_with("/untag/") && path(&posts[1]).starts_with("/tags/"), "{posts:?}");
+    assert_eq!((&posts[1].body["Tags"], &posts[0].body["TagKeyList"]), (&json!({"b": "3"}), &json!(["a"])));
 }
 
 /// A full vault is deleted only by force, which deletes what is in it first.

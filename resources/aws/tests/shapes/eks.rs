@@ -654,8 +654,8 @@ async fn a_node_groups_configuration_and_versions_change_one_after_the_other() {
     );
     let tags: Vec<&Request> = requests.iter().filter(|r| r.operation.contains("/tags/")).collect();
     assert_eq!(tags.len(), 2, "{tags:?}");
-    assert_eq!(tags[0].body, json!({"tags": {"b": "1"}}));
-    assert!(tags[1].operation.starts_with("DELETE") && tags[1].uri.ends_with("?tagKeys=a"), "{tags:?}");
+    assert!(tags[0].operation.starts_with("DELETE") && tags[0].uri.ends_with("?tagKeys=a"), "{tags:?}");
+    assert_eq!(tags[1].body, json!({"tags": {"b": "1"}}));
 }
 
 #[tokio::test]
