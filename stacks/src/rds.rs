@@ -44,7 +44,7 @@ pub(crate) fn declare(
 
     let subnets = DbSubnetGroup::new(name.as_str(), "The database subnets", network.database_subnets.clone());
     let subnets = scope.add("postgres", subnets)?;
-    let parameters = parameter_group(scope, platform)?;
+    let (parameters, earlier) = parameter_groups(scope, platform)?;
 
     // The replica's log as well.
     let own = vec![platform.key_for_logs(&format!("/aws/rds/instance/{name}*"))];
@@ -124,7 +124,8 @@ pub(crate) fn declare(
             let base = DbInstance::new(platform.name("postgres-restored"), config.instance_class.as_str());
             let base = with_password(base, password.as_ref(), &key)
                 .db_subnet_group_name(subnets.db_subnet_group_name())
-                .db_parameter_group_name(parameters.db_parameter_group_name())
+                // The backups are of the earlier version.
+                .db_parameter_group_name(earlier.as_ref().unwrap_or(&parameters).db_parameter_group_name())
                 .vpc_security_group_ids([group.id()]);
             Some(restored(scope, platform, &instance, base, &key, &moment.to)?)
         }
@@ -198,8 +199,11 @@ pub(crate) fn allow_out(scope: &Scope, name: &str, from: Output<SecurityGroupId>
 }
 
 /// The parameters of the version that the database has or is brought to. RDS wants those of a new major version to be there, and to be named together
-/// with it; those of the old one it has until its window, so they stay until the configuration no longer names that version.
-fn parameter_group(scope: &Scope, platform: &Platform<'_>) -> Result<Handle<DbParameterGroup>> {
+/// with it; those of the earlier one, which come second, it has until its window, so they stay until the configuration no longer names that version.
+fn parameter_groups(
+    scope: &Scope,
+    platform: &Platform<'_>,
+) -> Result<(Handle<DbParameterGroup>, Option<Handle<DbParameterGroup>>)> {
     let config = &platform.config.database;
     let group = |version: &str, options: Options| {
         let (name, major) = (platform.name("postgres"), major(version));
@@ -210,9 +214,9 @@ fn parameter_group(scope: &Scope, platform: &Platform<'_>) -> Result<Handle<DbPa
     };
     // What the state may know it by.
     let known = Options::new().alias("rds/postgres");
-    let Some(old) = &config.upgrade_from else { return Ok(group(&config.version, known)?) };
-    group(old, known)?;
-    Ok(group(&config.version, Options::new())?)
+    let Some(earlier) = &config.upgrade_from else { return Ok((group(&config.version, known)?, None)) };
+    let earlier = group(earlier, known)?;
+    Ok((group(&config.version, Options::new())?, Some(earlier)))
 }
 
 /// TLS for everyone, and a log of who came, of what was slow and of what changed the schema.

@@ -126,6 +126,12 @@ fn a_major_upgrade_has_both_versions_parameters() {
     let during = changed("dev", &upgrade).unwrap();
     assert_eq!(groups(&during), ["rds/postgres-17: \"postgres17\"", "rds/postgres-18: \"postgres18\""]);
     assert_eq!(database(&during), ("18".into(), true.into(), vec!["rds/postgres-18".to_owned()]));
+    // What is restored meanwhile is of the earlier version.
+    let restored = ("multi_az = false", "multi_az = false\nrestored = { to = \"latest\" }");
+    let both = changed("dev", &[upgrade[0], restored]).unwrap();
+    let copy = named(&both, "aws:rds:DbInstance", "rds/postgres-restored");
+    let group = copy.inputs["db_parameter_group_name"].references();
+    assert!(group.iter().all(|urn| urn.name() == "rds/postgres-17") && !group.is_empty(), "{group:?}");
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl Look<'_> {
             reading(0);
             return Ok(Drift::default());
         };
-        own::check(&state, &place)?;
+        own::check(&state, &place, None)?;
         places::define(self.registry, &state, None);
         places::stay(self.registry, &state).await?;
         let mut state = Arc::new(state);

@@ -187,7 +187,7 @@ impl Engine {
     pub async fn preview(&self, program: &Program, options: &RunOptions) -> Result<Plan, EngineError> {
         self.check(program)?;
         let place = Place { project: &program.project, stack: &program.stack };
-        let journal = look(self.store.load(&program.stack).await?, place)?;
+        let journal = look(self.store.load(&program.stack).await?, place, Some(program))?;
         let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
         let plan = plan_up(&journal, program, &observed, options)?;
         self.sink.event(&Event::Planned { summary: plan.summary() });
@@ -203,7 +203,7 @@ impl Engine {
         self.check(program)?;
         let found = self.store.load(&program.stack).await?;
         let base = saved::Base::new(found.as_ref())?;
-        let journal = look(found, Place { project: &program.project, stack: &program.stack })?;
+        let journal = look(found, Place { project: &program.project, stack: &program.stack }, Some(program))?;
         let observed = self.observe(&journal, Some(program), options, options.refresh, true).await?.complete()?;
         let plan = plan_up(&journal, program, &observed, options)?;
         let saved = base.plan(program, &options.plan, observed, &plan);
@@ -218,7 +218,7 @@ impl Engine {
         stack: &StackName,
         options: &RunOptions,
     ) -> Result<Plan, EngineError> {
-        let journal = look(self.store.load(stack).await?, Place { project, stack })?;
+        let journal = look(self.store.load(stack).await?, Place { project, stack }, None)?;
         self.observe(&journal, None, options, options.refresh, true).await?.complete()?;
         let plan = planner::plan_destroy(project, stack, &journal.snapshot(), &options.plan)?;
         self.sink.event(&Event::Planned { summary: plan.summary() });
@@ -317,7 +317,7 @@ impl Engine {
         let kind = job.kind();
         let holder = Holder { who, pid: std::process::id(), kind: kind.to_owned(), operation: operation.clone() };
         let session = self.lease(place.stack, &holder, options).await?;
-        if let Err(error) = own::check(session.state(), &place) {
+        if let Err(error) = own::check(session.state(), &place, job.program()) {
             session.release().await?;
             return Err(error);
         }
@@ -549,7 +549,7 @@ impl Engine {
         self.sink.event(&Event::Planned { summary: plan.summary() });
         let renames = plan.renames.iter().map(|(from, to)| Entry::Renamed { from: from.clone(), to: to.clone() });
         let home = places::home(&self.registry).await;
-        let learned = journal.with(|state| places::learned(state, program, home));
+        let learned = journal.with(|state| places::learned(&self.registry, state, program, home));
         journal.append(renames.chain(learned).collect()).await?;
         let fates = journal.with(|state| fates(state, &plan, program));
         if !fates.is_empty() {
@@ -576,9 +576,9 @@ impl Engine {
 }
 
 /// A stack's state, to be worked on in memory.
-fn look(found: Option<State>, place: Place<'_>) -> Result<Journal, EngineError> {
+fn look(found: Option<State>, place: Place<'_>, program: Option<&Program>) -> Result<Journal, EngineError> {
     let state = found.unwrap_or_else(|| State::empty(""));
-    own::check(&state, &place)?;
+    own::check(&state, &place, program)?;
     Ok(Journal::in_memory(state, OperationId("preview".to_owned())))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use phx_model::driver::Registry;
 use phx_model::error::ErrorKind;
 use phx_model::state::{Entry, ProviderKey, State};
-use phx_model::{CloudError, Program, Provider};
+use phx_model::{CloudError, Program, Provider, Urn};
 
 use crate::engine::EngineError;
 
@@ -49,16 +49,18 @@ pub(crate) async fn home(registry: &Registry) -> Option<String> {
     None
 }
 
-/// Where the stack's own objects were made, if there are any.
-fn made_in(state: &State) -> Option<&str> {
-    let home = ProviderKey::default();
-    let region = state.providers.get(&home)?.region.as_deref();
-    region.filter(|_| state.places().contains(&home))
+/// Where the stack's own objects were made, if there are any that are of a region.
+fn made_in<'s>(registry: &Registry, state: &'s State) -> Option<&'s str> {
+    let region = state.providers.get(&ProviderKey::default())?.region.as_deref()?;
+    let deposed = state.deposed.iter().map(|d| (&d.urn, &d.record));
+    let is_regional = |urn: &Urn| !registry.places().iter().any(|places| places.is_global(urn.type_name()));
+    let mut all = state.resources.iter().chain(deposed);
+    all.any(|(urn, record)| record.provider.is_home() && is_regional(urn)).then_some(region)
 }
 
 /// Refuses to go on in another region than the one in which the stack's own objects are.
 pub(crate) async fn stay(registry: &Registry, state: &State) -> Result<(), EngineError> {
-    let Some(made_in) = made_in(state) else { return Ok(()) };
+    let Some(made_in) = made_in(registry, state) else { return Ok(()) };
     match home(registry).await {
         Some(now) if now != made_in => {
             let error = CloudError::local(
@@ -107,12 +109,12 @@ pub(crate) fn renamed(state: &State, program: Option<&Program>) -> Vec<Entry> {
 }
 
 /// What has to be written down of the program's keys before anything is made under them, and of the stack's own place.
-pub(crate) fn learned(state: &State, program: &Program, home: Option<String>) -> Vec<Entry> {
+pub(crate) fn learned(registry: &Registry, state: &State, program: &Program, home: Option<String>) -> Vec<Entry> {
     let used: BTreeSet<&ProviderKey> = program.resources.iter().map(|d| &d.options.provider).collect();
     let all = meanings(state, Some(program));
     let known_or_used = |key: &ProviderKey| state.providers.contains_key(key) || used.contains(key);
     let own = ProviderKey::default();
-    let region = home.filter(|_| used.contains(&own) && made_in(state).is_none());
+    let region = home.filter(|_| used.contains(&own) && made_in(registry, state).is_none());
     let here = region.map(|region| (own.clone(), Provider::new().region(region)));
     all.into_iter()
         // A region of the stack's own account says all there is to say.
@@ -135,7 +137,7 @@ mod tests {
     use phx_model::config::ConfigSource;
     use phx_model::state::Record;
     use phx_model::urn::StackName;
-    use phx_model::{Options, Stack, Urn};
+    use phx_model::{Options, Stack};
 
     use super::*;
     use crate::planner::tests_support::THING;
@@ -175,7 +177,7 @@ mod tests {
     fn another_name_for_a_place_moves_nothing() {
         let mut state = state("210987654321/eu-west-1@there", OLD);
         let program = program("elsewhere", NEW, "eu-west-1");
-        let entries = learned(&state, &program, None);
+        let entries = learned(&Registry::new(), &state, &program, None);
         assert!(matches!(&entries[..], [Entry::Provider { key, provider: Some(_) }] if key.0.ends_with("@elsewhere")));
         state.fold(&entries).unwrap();
         let entries = renamed(&state, Some(&program));
@@ -186,7 +188,7 @@ mod tests {
         let entries = unused(&state);
         assert!(matches!(&entries[..], [Entry::Provider { key, provider: None }] if key.0.ends_with("@there")));
         state.fold(&entries).unwrap();
-        assert!(learned(&state, &program, None).is_empty() && unused(&state).is_empty());
+        assert!(learned(&Registry::new(), &state, &program, None).is_empty() && unused(&state).is_empty());
     }
 
     #[test]
@@ -197,15 +199,16 @@ mod tests {
         let (program, mut state) = (stack.finish(), State::empty("l"));
         let here = || Some("us-west-2".to_owned());
         let elsewhere = || Some("eu-west-1".to_owned());
-        assert!(learned(&state, &program, None).is_empty());
+        let none = Registry::new();
+        assert!(learned(&none, &state, &program, None).is_empty());
         for region in [here(), elsewhere(), here()] {
-            state.fold(&learned(&state, &program, region.clone())).unwrap();
+            state.fold(&learned(&none, &state, &program, region.clone())).unwrap();
             assert_eq!(state.providers[&ProviderKey::default()].region, region, "nothing is there");
         }
-        assert_eq!(made_in(&state), None);
+        assert_eq!(made_in(&none, &state), None);
         state.resources.insert(urn, Record { id: "x".into(), ..Record::default() });
-        assert_eq!(made_in(&state), Some("us-west-2"));
-        assert!(learned(&state, &program, elsewhere()).is_empty() && unused(&state).is_empty());
+        assert_eq!(made_in(&none, &state), Some("us-west-2"));
+        assert!(learned(&none, &state, &program, elsewhere()).is_empty() && unused(&state).is_empty());
     }
 
     #[test]

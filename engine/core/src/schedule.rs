@@ -79,6 +79,7 @@ pub fn schedule(plan: &Plan, program: &Program, state: &State, schemas: Schemas<
         builder.add(at, step, state);
     }
     builder.order_makes(plan);
+    builder.order_twins(plan);
     builder.order_deletes(plan, state);
     builder.order_names(plan, program, state);
     builder.loosen();
@@ -152,6 +153,23 @@ impl Builder {
             }
             let needs = step.depends_on.iter().filter_map(|urn| self.make.get(urn)).copied();
             self.actions[node].needs.extend(needs);
+        }
+    }
+
+    /// A resource may have two objects of one id: in two regions, say. They end one after the other and the old one first, as the state takes them
+    /// away.
+    fn order_twins(&mut self, plan: &Plan) {
+        let mut ends: BTreeMap<(Urn, String), Vec<usize>> = BTreeMap::new();
+        for (node, action) in self.actions.iter().enumerate() {
+            if let Work::Delete { id } | Work::Forget { id } = &action.work {
+                ends.entry((action.urn.clone(), id.clone())).or_default().push(node);
+            }
+        }
+        for mut twins in ends.into_values().filter(|twins| twins.len() > 1) {
+            twins.sort_by_key(|node| plan.steps[self.actions[*node].step].op != Op::DeleteDeposed);
+            for pair in twins.windows(2) {
+                self.actions[pair[1]].needs.push(pair[0]);
+            }
         }
     }
 

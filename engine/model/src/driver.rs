@@ -169,6 +169,12 @@ pub trait Places: Send + Sync {
     async fn home(&self) -> Option<String> {
         None
     }
+
+    /// Whether objects of a type are the same in all regions.
+    fn is_global(&self, type_name: &str) -> bool {
+        let _ = type_name;
+        false
+    }
 }
 
 /// The resource types that a program can use.

@@ -53,7 +53,8 @@ fn id(kind: &Value) -> &str {
 
 /// Refuses a life that no recovery point can have: what is in cold storage stays there for 90 days, and continuous backups are kept for 35 at most.
 fn check_life(rule: &Value) -> Result<(), Fault> {
-    let days = |name: &str| rule["Lifecycle"][name].as_i64();
+    // With -1 it is never moved, and never deleted.
+    let days = |name: &str| rule["Lifecycle"][name].as_i64().filter(|days| *days != -1);
     let (cold, end) = (days("MoveToColdStorageAfterDays"), days("DeleteAfterDays"));
     let continuous = rule["EnableContinuousBackup"] == json!(true);
     let most = if continuous { 35 } else { 36_500 };

@@ -408,6 +408,8 @@ pub fn kind_of(code: Option<&str>, status: u16) -> ErrorKind {
         _ if code.ends_with(".InUse") => ErrorKind::InUse,
         // Whatever a service calls it.
         _ if status == 429 => ErrorKind::Throttled,
+        // Whatever an endpoint calls it: LocalStack says "InternalFailure".
+        _ if status == 501 => ErrorKind::Unsupported,
         // What failed inside AWS may have had an effect before it failed.
         _ if status >= 500 => ErrorKind::Ambiguous,
         _ if ["Invalid", "Validation", "Malformed", "Missing"].iter().any(|form| code.starts_with(form)) => {
@@ -528,6 +530,8 @@ mod tests {
             ("TooManyRequestsException", 429, Throttled),
             ("LimitExceededException", 429, Throttled),
             ("NotImplemented", 501, Unsupported),
+            ("InternalFailure", 501, Unsupported),
+            ("InternalFailure", 500, Ambiguous),
             ("VpcLimitExceeded", 400, Other),
             ("LimitExceededException", 400, Other),
         ] {

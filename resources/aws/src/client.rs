@@ -524,7 +524,6 @@ impl Aws {
 }
 
 /// The user's own address for a service, from any of the places where the SDK looks for one.
-#[cfg(any(feature = "s3", feature = "cloudwatch"))]
 fn endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
     use aws_types::service_config::ServiceConfigKey;
     let key =
@@ -534,7 +533,6 @@ fn endpoint_of(config: &SdkConfig, service: &str) -> Option<String> {
 }
 
 /// Whether an address is AWS's own, such as that of an interface endpoint.
-#[cfg(any(feature = "s3", feature = "cloudwatch"))]
 fn is_aws(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split(['/', ':']).next().unwrap_or_default();

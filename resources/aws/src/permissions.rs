@@ -34,6 +34,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 pub use arns::{arn, partition};
+pub(crate) use grant::GLOBAL;
 pub use grant::{Grant, Place, Use, grants, grants_for_lookups};
 pub use policy::{LIMIT, Policy, policies};
 

@@ -27,6 +27,7 @@ use tokio::sync::OnceCell;
 use crate::batch;
 use crate::call;
 use crate::client::Aws;
+use crate::permissions::GLOBAL;
 
 /// The session's name where the program gives none.
 const SESSION_NAME: &str = "phx";
@@ -181,6 +182,11 @@ impl Places for Aws {
         // Every session may ask whose it is; what matters is that there is one.
         batch::each(roles, |(_, key)| self.caller(key)).await?;
         Ok(())
+    }
+
+    fn is_global(&self, type_name: &str) -> bool {
+        let service = type_name.split(':').nth(1).unwrap_or_default();
+        GLOBAL.contains(&service) || type_name == "aws:s3:AccountPublicAccessBlock"
     }
 
     async fn home(&self) -> Option<String> {

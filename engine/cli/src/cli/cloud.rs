@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use phx_aws::Aws;
 use phx_aws::lookup::Lookups;
+use phx_model::driver::Places as _;
 use phx_model::lookup::Answerer;
 use phx_model::state::{ProviderKey, Record, State};
 use phx_model::{Urn, Value};
@@ -168,10 +169,14 @@ pub(crate) async fn check_place(
 ) -> anyhow::Result<()> {
     let Some(state) = state else { return Ok(()) };
     let home = ProviderKey::default();
-    let real = cloud.is_real() && !cloud.aws.is_stand_in("EC2").await?;
+    // Where there is no region, what needs none goes on without.
+    let real = cloud.is_real() && matches!(cloud.aws.is_stand_in("EC2").await, Ok(false));
     let mut made = if real { Made::by(state) } else { Made::default() };
     if let Some(region) = state.providers.get(&home).and_then(|provider| provider.region.as_deref())
-        && let Some((urn, record)) = state.resources.iter().find(|(_, record)| record.provider.is_home())
+        && let Some((urn, record)) = state
+            .resources
+            .iter()
+            .find(|(urn, record)| record.provider.is_home() && !cloud.aws.is_global(urn.type_name()))
     {
         made.regions = [(region, (urn, record.id.as_str()))].into();
     }

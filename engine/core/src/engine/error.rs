@@ -58,7 +58,7 @@ pub enum EngineError {
     Place(Box<CloudError>),
     /// The state has objects of another stack. Nothing was called.
     #[error(
-        "the state of stack {stack} of project {project} has {urn}, which is another stack's, so nothing was changed\n  hint: two stacks' states were mixed up, as when a folder is copied; take this one's place away (the other stack keeps its own), or get the right one back with `phx state rollback`"
+        "the state of stack {stack} of project {project} has {urn}, which is another stack's, so nothing was changed\n  hint: if two stacks' states were mixed up, as when a folder is copied, take the copy away; if the project or stack was renamed, give each resource its old URN as an `alias`"
     )]
     Foreign {
         /// What it has.

@@ -413,7 +413,8 @@ impl Run<'_> {
         let found = self.journal.with(|state| {
             let own = state.resources.get(urn).filter(|r| r.id == id);
             let old = state.deposed.iter().find(|d| d.urn == *urn && d.record.id == id).map(|d| &d.record);
-            let is_own = own.zip(old).is_some_and(|(own, old)| own.provider == old.provider);
+            let home = &self.program.home;
+            let is_own = own.zip(old).is_some_and(|(own, old)| own.provider.is_where(&old.provider, home));
             let record = if ends_own { own.or(old) } else { old };
             record.map(|record| (record.clone(), is_own && !ends_own))
         });

@@ -3,7 +3,7 @@ use super::*;
 use crate::schedule::{Work, schedule};
 use phx_model::driver::Observed;
 use phx_model::schema::Field;
-use phx_model::state::Deposed;
+use phx_model::state::{Deposed, ProviderKey};
 use phx_model::{Check, Expr};
 
 fn int(n: i64) -> Expr {
@@ -451,6 +451,20 @@ fn what_a_replacement_was_to_leave_in_the_cloud_is_left_by_the_next_run_too() {
     let plan = p.plan(&state).unwrap();
     assert_eq!(ops(&plan), [("a".into(), Op::Same), ("a".into(), Op::Forget)]);
     assert_eq!(run(&p, &state, &plan), ["forget a"]);
+}
+
+#[test]
+fn of_two_objects_of_one_id_the_old_one_is_deleted_first() {
+    let mut p = ProgramBuilder::new();
+    p.add("a", &[]);
+    let mut state = p.applied();
+    let record = Record { provider: ProviderKey("elsewhere".into()), ..state.resources[&p.urn("a")].clone() };
+    state.deposed.push_back(Deposed { urn: p.urn("a"), record });
+    let plan = plan_destroy(&p.program.project, &p.program.stack, &state, &PlanOptions::default()).unwrap();
+    let actions = schedule(&plan, &p.program, &state, &schemas);
+    let old = actions.iter().position(|a| plan.steps[a.step].op == Op::DeleteDeposed).unwrap();
+    let own = actions.iter().find(|a| plan.steps[a.step].op == Op::Delete).unwrap();
+    assert_eq!(own.needs, [old]);
 }
 
 #[test]

@@ -40,7 +40,10 @@ async fn backups() {
     let plan = json!({"backup_plan_name": "daily", "tags": {"a": "1"},
         "rules": [rule, {"rule_name": "plain", "target_backup_vault_name": "main"}],
         "advanced_backup_settings": [{"resource_type": "EC2", "backup_options": {"WindowsVSS": "enabled"}}]});
-    let other = json!({"backup_plan_name": "other", "tags": {"b": "2"}, "rules": [{"rule_name": "plain", "target_backup_vault_name": "main"}]});
+    // So AWS is told that they are kept for ever.
+    let kept = json!({"move_to_cold_storage_after_days": -1, "delete_after_days": -1});
+    let other = json!({"backup_plan_name": "other", "tags": {"b": "2"},
+        "rules": [{"rule_name": "plain", "target_backup_vault_name": "main", "lifecycle": kept}]});
     bench.life("aws:backup:Plan", plan.clone(), &[other]).await;
     for (life, continuous, why) in [
         (json!({"move_to_cold_storage_after_days": 30, "delete_after_days": 119}), false, "90 days apart"),

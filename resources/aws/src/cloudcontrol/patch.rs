@@ -79,7 +79,7 @@ fn walk(patch: &mut Patch, path: &str, before: Option<&Value>, after: &Value, th
         }
         // AWS may keep a list in an order of its own. That the program puts it into another one is a change all the same.
         (Value::List(_), Value::List(_)) if holds(after, there) => {
-            if before.is_some_and(|before| !alike(before, after)) && !alike(after, there) {
+            if before.is_some_and(|before| !alike(before, after)) && !in_order(after, there) {
                 patch.operations.push(operation("replace", path, Some(after)));
             }
         }
@@ -91,6 +91,17 @@ fn walk(patch: &mut Patch, path: &str, before: Option<&Value>, after: &Value, th
 /// Whether two values say the same, whichever of them are kept from view: what was seen of a secret document is secret in all its parts.
 fn alike(a: &Value, b: &Value) -> bool {
     a.to_plain_json() == b.to_plain_json()
+}
+
+/// Whether what was set stands in its order where it is there, whatever AWS adds to it.
+fn in_order(set: &Value, there: &Value) -> bool {
+    match (set.expose(), there.expose()) {
+        (Value::Map(set), Value::Map(there)) => {
+            set.iter().all(|(key, set)| there.get(key).is_some_and(|there| in_order(set, there)))
+        }
+        (Value::List(set), Value::List(there)) => set.iter().zip(there).all(|(set, there)| in_order(set, there)),
+        _ => holds(set, there),
+    }
 }
 
 fn operation(name: &str, path: &str, value: Option<&Value>) -> Json {
@@ -177,6 +188,9 @@ mod tests {
         assert_eq!(of(&set, &turned, &set), json!([{"op": "replace", "path": "/L", "value": ["b", "a"]}]));
         assert_eq!(of(&set, &turned, &turned), json!([]), "it is there already");
         assert_eq!(of(&turned, &turned, &set), json!([]), "the order is AWS's own");
+        let (before, after) = (json!({"L": [{"a": 1}]}), json!({"L": [{"a": 2}]}));
+        let there = json!({"L": [{"a": 2, "arn": "x"}]});
+        assert_eq!(of(&before, &after, &there), json!([]), "what AWS adds is no other order");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use phx_model::typed::Input;
 use phx_model::value::Value;
 use phx_model::{CloudError, Outputs, Resource};
 
-use super::describe::{self, by};
+use super::describe::{self, Query, by};
 use super::{
     Ec2, InternetGatewayId, RouteTableAssociationId, RouteTableId, SubnetId, UNTIL_FREE, VpnGatewayId, once_known,
 };
@@ -76,8 +76,7 @@ impl Manage for RouteTableAssociation {
             moved.extend(Followed::of_inputs(target).map(|followed| (at, followed)));
         }
         if !moved.is_empty() {
-            let all: Vec<&Followed> = moved.iter().map(|(_, followed)| followed).collect();
-            let there = explicit(&ec2, &all).await?;
+            let there = explicit(&ec2, by("route-table-id", moved.iter().map(|(_, f)| f.table.as_str()))).await?;
             for (at, followed) in &moved {
                 if let Some(association) = there.iter().find(|a| followed.is(a)) {
                     found[*at] = present(association);
@@ -136,12 +135,13 @@ impl Manage for RouteTableAssociation {
         let Some(table) = &change.route_table_id else { return Ok(None) };
         let ec2 = aws.ec2(cx).await?;
         let wanted = want.route_table_id.as_str();
-        let now = current(&ec2, id, want).await?.ok_or_else(|| CloudError {
+        let before = table.before.as_ref().map(RouteTableId::as_str);
+        let now = current(&ec2, id, want, before).await?.ok_or_else(|| CloudError {
             kind: ErrorKind::NotFound,
             ..ec2.unexpected("DescribeRouteTables", format!("the association {id} is not there any more"))
         })?;
         let now_id = now.route_table_association_id().unwrap_or(id);
-        let is_ours = now_id == id || now.route_table_id() == table.before.as_ref().map(RouteTableId::as_str);
+        let is_ours = now_id == id || now.route_table_id() == before;
         let new_id = match now.route_table_id() {
             // Made so by a call whose answer was lost.
             Some(there) if there == wanted => now_id.to_owned(),
@@ -177,7 +177,7 @@ impl Manage for RouteTableAssociation {
         }
         // It may have been given another table since, and another id with it.
         let Some(followed) = was.and_then(Followed::of_fields) else { return Ok(()) };
-        let there = explicit(&ec2, &[&followed]).await?;
+        let there = explicit(&ec2, by("route-table-id", [followed.table.as_str()])).await?;
         match there.iter().find(|a| followed.is(a)).and_then(|a| a.route_table_association_id()) {
             Some(id) => disassociate(&ec2, cx, id).await.map(drop),
             None => Ok(()),
@@ -251,25 +251,27 @@ impl Followed {
     }
 }
 
-/// The associations that somebody made of these subnets and gateways. A main table's own association names nobody.
-async fn explicit(ec2: &Ec2, all: &[&Followed]) -> Result<Vec<sdk::RouteTableAssociation>, CloudError> {
-    let subnets = by("association.subnet-id", all.iter().filter_map(|f| f.subnet.as_deref()));
-    let gateways = by("association.gateway-id", all.iter().filter_map(|f| f.gateway.as_deref()));
-    let (mut tables, more) =
-        futures::try_join!(describe::route_tables(ec2, subnets), describe::route_tables(ec2, gateways))?;
-    tables.extend(more);
+/// The associations that somebody made with these tables. A main table's own association names nobody.
+async fn explicit(ec2: &Ec2, query: Query) -> Result<Vec<sdk::RouteTableAssociation>, CloudError> {
+    let tables = describe::route_tables(ec2, query).await?;
     let associations = tables.into_iter().flat_map(|table| table.associations.unwrap_or_default());
     Ok(associations.filter(|a| a.main() != Some(true) && !is_over(a)).collect())
 }
 
-/// The association as it is now, whichever table it is with.
+/// The association as it is now: a subnet's with whichever table, a gateway's with the one that it had or shall have.
 async fn current(
     ec2: &Ec2,
     id: &str,
     want: &RouteTableAssociationResolved,
+    before: Option<&str>,
 ) -> Result<Option<sdk::RouteTableAssociation>, CloudError> {
     if let Some(followed) = Followed::of_fields(want) {
-        return Ok(explicit(ec2, &[&followed]).await?.into_iter().find(|a| followed.is_of(a)));
+        let query = match &followed.subnet {
+            Some(subnet) => by("association.subnet-id", [subnet.as_str()]),
+            // Emulators do not know the filter by gateway.
+            None => by("route-table-id", before.into_iter().chain([followed.table.as_str()])),
+        };
+        return Ok(explicit(ec2, query).await?.into_iter().find(|a| followed.is_of(a)));
     }
     let tables = describe::route_tables(ec2, by("association.route-table-association-id", [id])).await?;
     let mut all = tables.into_iter().flat_map(|table| table.associations.unwrap_or_default());

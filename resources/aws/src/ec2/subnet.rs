@@ -11,6 +11,7 @@ use phx_model::{CloudError, Ipv4Cidr, Outputs, Resource};
 
 use super::describe::{self, by, by_intent};
 use super::route::{canonical, canonical_range};
+use super::vpc::check_pools;
 use super::{Ec2, IpamPoolId, SubnetId, VpcId, arn, boolean, holders, once_free, once_known, tagging};
 use crate::arn::Arn;
 use crate::batch::align;
@@ -150,7 +151,7 @@ impl Manage for Subnet {
         change: &SubnetChange,
     ) -> Result<Option<SubnetOutputs>, CloudError> {
         // What cannot be done is said before anything is.
-        check_pools(id, change)?;
+        check_pools(id, change.ipv6_ipam_pool_id.as_ref())?;
         let ec2 = aws.ec2(cx).await?;
         let before = AttributeValues::changed(change, |c| c.before.clone(), |c| c.before, |c| c.before);
         let mut after = AttributeValues::changed(change, |c| c.after.clone(), |c| c.after, |c| c.after);
@@ -398,19 +399,6 @@ async fn settle_ipv6(aws: &Aws, cx: &Cx, ec2: &Ec2, id: &str) -> Result<SubnetOu
 fn changes_ipv6(want: &SubnetResolved, change: &SubnetChange) -> bool {
     let length = change.ipv6_netmask_length.is_some() && want.ipv6_ipam_pool_id.is_some();
     change.ipv6_cidr_block.is_some() || change.ipv6_ipam_pool_id.is_some() || length
-}
-
-/// Answers do not tell which IPAM pool a range is of, so it could not be seen whether an exchange was made that was cut off.
-fn check_pools(id: &str, change: &SubnetChange) -> Result<(), CloudError> {
-    match change.ipv6_ipam_pool_id.as_ref().map(|c| (&c.before, &c.after)) {
-        Some((Some(old), Some(new))) if old != new => {
-            let message = format!("the IPv6 range of {id} cannot go from the pool {old} to {new} in one step");
-            Err(CloudError::local(ErrorKind::Invalid, message).hint(
-                "take ipv6_ipam_pool_id out of the program and run `phx up`, which gives the range back; then name the new pool",
-            ))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Whether the range that there is, or that there is none, is what is wished. Of what pool it is, AWS does not tell.

@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{ResourceType, Tenancy, VpcAttributeName};
 use phx_model::driver::Cx;
 use phx_model::error::ErrorKind;
 use phx_model::state::IntentId;
-use phx_model::typed::{Input, Tags};
+use phx_model::typed::{FieldChange, Input, Tags};
 use phx_model::value::Value;
 use phx_model::{Block, CloudError, Ipv4Cidr, Outputs, Resource};
 
@@ -193,12 +193,12 @@ impl Manage for Vpc {
         change: &VpcChange,
     ) -> Result<Option<VpcOutputs>, CloudError> {
         // What cannot be done is said before anything is.
-        check_pools(id, change)?;
+        check_pools(id, change.ipv6_ipam_pool_id.as_ref())?;
         let ec2 = aws.ec2(cx).await?;
         if let Some(tenancy) = change.instance_tenancy.as_ref().and_then(|c| c.after.as_deref()) {
             update_tenancy(&ec2, id, tenancy).await?;
         }
-        let set = |change: &Option<phx_model::typed::FieldChange<bool>>| change.as_ref().and_then(|c| c.after);
+        let set = |change: &Option<FieldChange<bool>>| change.as_ref().and_then(|c| c.after);
         let (support, hostnames) = (set(&change.enable_dns_support), set(&change.enable_dns_hostnames));
         // AWS refuses host names without support: support goes first when it is switched on, and last when it is switched off.
         let mut attributes = vec![(&DNS_SUPPORT, support.filter(|on| *on)), (&DNS_HOSTNAMES, hostnames)];
@@ -428,8 +428,8 @@ fn changes_ipv6(change: &VpcChange) -> bool {
 }
 
 /// Answers do not tell which IPAM pool a range is of, so it could not be seen whether an exchange was made that was cut off.
-fn check_pools(id: &str, change: &VpcChange) -> Result<(), CloudError> {
-    match change.ipv6_ipam_pool_id.as_ref().map(|c| (&c.before, &c.after)) {
+pub(super) fn check_pools(id: &str, pool: Option<&FieldChange<IpamPoolId>>) -> Result<(), CloudError> {
+    match pool.map(|c| (&c.before, &c.after)) {
         Some((Some(old), Some(new))) if old != new => {
             let message = format!("the IPv6 range of {id} cannot go from the pool {old} to {new} in one step");
             Err(CloudError::local(ErrorKind::Invalid, message).hint(
@@ -460,6 +460,11 @@ fn wished_before(want: &VpcResolved, change: &VpcChange) -> VpcResolved {
     }
     if let Some(c) = &change.ipv6_netmask_length {
         wish.ipv6_netmask_length = c.before;
+    }
+    // Where the program's range is not there any more, another one of the same pool is somebody else's.
+    if change.ipv6_cidr_block.as_ref().is_some_and(|c| c.before.is_none()) {
+        wish.ipv6_pool = None;
+        wish.ipv6_ipam_pool_id = None;
     }
     wish
 }

@@ -72,7 +72,7 @@ pub struct Grant {
 }
 
 /// Services that are the same in all regions, so that a request names none (or one that the stack does not lie in).
-const GLOBAL: [&str; 6] = ["budgets", "ce", "iam", "organizations", "route53", "sts"];
+pub(crate) const GLOBAL: [&str; 6] = ["budgets", "ce", "iam", "organizations", "route53", "sts"];
 /// Of a regional service, what is asked without a region.
 const GLOBAL_ACTIONS: [&str; 1] = ["s3:ListAllMyBuckets"];
 /// Fields that name further regions in which a type calls.

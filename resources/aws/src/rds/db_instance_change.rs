@@ -210,7 +210,7 @@ pub(super) fn modification(
 pub(super) fn refused(error: CloudError) -> CloudError {
     if error.hint.is_none() && error.message.contains("AllowMajorVersionUpgrade") {
         return error.hint(
-            "another major version has to be allowed: set allow_major_version_upgrade, and a parameter group of the new version's family              unless it has RDS's own",
+            "another major version has to be allowed: set allow_major_version_upgrade, and a parameter group of the new version's family unless it has RDS's own",
         );
     }
     error

@@ -553,6 +553,21 @@ async fn a_vpcs_ipv6_range_is_exchanged_in_place_and_others_stay() {
 }
 
 #[tokio::test]
+async fn no_other_range_of_its_pool_goes_for_one_that_is_missing() {
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "DescribeVpcs" => xml(request, &vpc(&[["2001:db8:9::/56", "associated", "IPAM Managed"]])),
+        _ => xml(request, "<return>true</return>"),
+    });
+    let range = "2001:db8:a::/56";
+    let want = json!({"cidr_block": "10.0.0.0/16", "ipv6_ipam_pool_id": "ipam-pool-1", "ipv6_cidr_block": range});
+    let delta = phx_model::driver::Delta { before: Value::Null, after: Value::String(range.into()) };
+    let change = [("ipv6_cidr_block".to_owned(), delta)].into();
+    bench.driver("aws:ec2:Vpc").update(&bench.cx, "vpc-1", &fields(want), &change).await.unwrap();
+    let changes = changing(&bench);
+    assert_eq!(changes.iter().map(|r| r.operation.as_str()).collect::<Vec<_>>(), ["AssociateVpcCidrBlock"]);
+}
+
+#[tokio::test]
 async fn a_vpcs_range_of_an_ipam_pool_comes_and_goes_with_the_pool() {
     let there = AtomicUsize::new(0);
     let bench = scripted(move |request, _| {
@@ -727,6 +742,36 @@ async fn another_route_table_takes_the_place_of_the_old_one_at_once() {
     assert_eq!(parameter(&changes[0], "AssociationId"), "rtbassoc-1");
     assert_eq!(parameter(&changes[0], "RouteTableId"), "rtb-2");
     assert_eq!(parameter(&changes[2], "AssociationId"), "rtbassoc-2");
+}
+
+#[tokio::test]
+async fn a_gateways_association_is_found_by_its_tables() {
+    let name = "aws:ec2:RouteTableAssociation";
+    let bench = scripted(|request, _| match request.operation.as_str() {
+        "ReplaceRouteTableAssociation" => xml(request, "<newAssociationId>rtbassoc-2</newAssociationId>"),
+        "DescribeRouteTables" => {
+            // moto answers it with a page.
+            assert_ne!(parameter(request, "Filter.1.Name"), "association.gateway-id");
+            let is_new = parameter(request, "Filter.1.Value.1") == "rtbassoc-2";
+            let (id, table) = if is_new { ("rtbassoc-2", "rtb-2") } else { ("rtbassoc-1", "rtb-1") };
+            let association = format!(
+                "<routeTableAssociationId>{id}</routeTableAssociationId><routeTableId>{table}</routeTableId>\
+                 <gatewayId>igw-1</gatewayId><main>false</main>"
+            );
+            let table = format!(
+                "<routeTableId>{table}</routeTableId><associationSet><item>{association}</item></associationSet>"
+            );
+            xml(request, &format!("<routeTableSet><item>{table}</item></routeTableSet>"))
+        }
+        _ => xml(request, "<return>true</return>"),
+    });
+    let with = |table: &str| json!({"route_table_id": table, "gateway_id": "igw-1"});
+    bench.update(name, "rtbassoc-1", &with("rtb-1"), &with("rtb-2")).await;
+    let changes = changing(&bench);
+    assert_eq!(changes.iter().map(|r| r.operation.as_str()).collect::<Vec<_>>(), ["ReplaceRouteTableAssociation"]);
+    assert_eq!(parameter(&changes[0], "AssociationId"), "rtbassoc-1");
+    // One that is not there is gone, and no failure.
+    assert!(gone(&bench.read(name, &[("rtbassoc-9", &fields(with("rtb-9")))]).await[0]));
 }
 
 #[tokio::test]
