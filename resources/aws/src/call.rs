@@ -263,10 +263,10 @@ fn refused<E: ProvideErrorMetadata>(answer: &E, raw: &HttpResponse) -> CloudErro
     let meta = answer.meta();
     let status = raw.status().as_u16();
     let request_id = meta.request_id().or_else(|| raw.request_id()).map(str::to_owned);
-    let code = meta.code().map(str::to_owned).or_else(|| code_in(raw));
+    let code = meta.code().or_else(|| code_in(raw)).map(str::to_owned);
     let is_page = code.is_none() && is_html(raw);
     let kind = if is_page { html_kind(raw) } else { kind_of(code.as_deref(), status) };
-    let message = match meta.message() {
+    let message = match meta.message().or_else(|| code_in(raw).and_then(|_| part_of(raw, "Message"))) {
         _ if is_page => html_note(raw),
         Some(message) if !message.is_empty() => message.to_owned(),
         _ => format!("refused with status {status}"),
@@ -287,14 +287,18 @@ fn refused<E: ProvideErrorMetadata>(answer: &E, raw: &HttpResponse) -> CloudErro
     error
 }
 
-/// The code of an error in XML that has another envelope than the SDK looks for, as S3 Control's has at some endpoints.
-fn code_in(raw: &HttpResponse) -> Option<String> {
-    let (_, rest) = std::str::from_utf8(raw.body().bytes()?).ok()?.split_once("<Code>")?;
-    let (code, _) = rest.split_once("</Code>")?;
-    let is_code = !code.is_empty()
-        && code.len() <= 128
-        && code.bytes().all(|b| b.is_ascii_alphanumeric() || b".:_-".contains(&b));
-    is_code.then(|| code.to_owned())
+/// A part of an error in XML that has another envelope than the SDK looks for, as S3 Control's has at some endpoints.
+fn part_of<'r>(raw: &'r HttpResponse, tag: &str) -> Option<&'r str> {
+    let (_, rest) = std::str::from_utf8(raw.body().bytes()?).ok()?.split_once(&format!("<{tag}>"))?;
+    Some(rest.split_once(&format!("</{tag}>"))?.0)
+}
+
+fn code_in(raw: &HttpResponse) -> Option<&str> {
+    let is_code = |code: &&str| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b".:_-".contains(&b);
+        (1..=128).contains(&code.len()) && code.bytes().all(fits)
+    };
+    part_of(raw, "Code").filter(is_code)
 }
 
 /// What a code means. Codes are matched by their forms, since there are thousands and services name them alike.

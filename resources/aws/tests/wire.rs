@@ -21,6 +21,8 @@ enum Answer {
     Xml(String),
     Error(u16, &'static str),
     Html(u16),
+    /// An error in another service's envelope.
+    Other(u16, &'static str),
     /// A status, and nothing in AWS's form.
     Bare(u16),
     /// It took the request, and the connection broke.
@@ -59,6 +61,11 @@ impl HttpConnector for Endpoint {
             Answer::Xml(body) => respond(200, "text/xml", body),
             Answer::Html(status) => respond(status, "text/html", "<!doctype html><html>no</html>".to_owned()),
             Answer::Bare(status) => respond(status, "text/plain", "no".to_owned()),
+            Answer::Other(status, code) => respond(
+                status,
+                "text/html",
+                format!("<Error><Code>{code}</Code><Message>says an emulator</Message></Error>"),
+            ),
             Answer::Error(status, code) => respond(
                 status,
                 "text/xml",
@@ -221,6 +228,15 @@ async fn a_404_without_a_code_does_not_mean_that_an_object_is_gone() {
     assert_eq!(error.kind, ErrorKind::Unsupported, "{error}");
     let error = driver.delete(&bench.cx, "vpc-1", &inputs).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported, "not taken for deleted: {error}");
+}
+
+#[tokio::test]
+async fn an_error_is_understood_in_any_envelope() {
+    let bench = bench(|_, _| Answer::Other(403, "AccessDenied"));
+    let want = values([("cidr_block", "10.0.0.0/16")]);
+    let error = bench.driver("aws:ec2:Vpc").create(&bench.cx, &want, &intent()).await.unwrap_err();
+    assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::Denied, Some("AccessDenied")), "{error}");
+    assert!(error.message.contains("says an emulator"), "{error}");
 }
 
 #[tokio::test]
